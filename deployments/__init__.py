@@ -1,0 +1,1 @@
+"""How the flows are served: deployments, workers, the Prefect plugin and the local stack."""

@@ -1,0 +1,1 @@
+"""One Prefect flow a file; a flow reads as a sentence."""

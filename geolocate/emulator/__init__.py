@@ -1,0 +1,1 @@
+"""A local stand-in for Street View, served over HTTP for people without a key."""

@@ -1,0 +1,1 @@
+"""Regions, boundaries, grids, places, suburbs, the ground partition, and distances."""

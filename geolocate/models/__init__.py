@@ -1,0 +1,1 @@
+"""Encoders, CLIP, losses and cached features."""

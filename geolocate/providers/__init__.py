@@ -1,0 +1,1 @@
+"""Sources of street-level imagery behind one small protocol."""

@@ -1,0 +1,127 @@
+"""The small frozen records that pass from stage to stage.
+
+Positions are WGS 84 degrees, always in the order ``lat, lon``; projected coordinates are metres, ``x, y``.
+Headings are degrees clockwise from true north.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class World(StrEnum):
+    """Which world a picture shows. One dataset, one table, one comparison: one world."""
+
+    REAL = "real"
+    EMULATED = "emulated"
+
+
+class OutcomeStatus(StrEnum):
+    """How a planned point ended; every planned point ends in exactly one of these."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    NO_IMAGERY = "no_imagery"
+    TOO_FAR = "too_far"
+    WRONG_PROVIDER = "wrong_provider"
+    OUTSIDE = "outside"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+    FAILED = "failed"
+    OVER_BUDGET = "over_budget"
+    FORGOTTEN = "forgotten"
+
+
+#: A rerun takes these up again; all others are final.
+REOPENED = frozenset({OutcomeStatus.FAILED, OutcomeStatus.OVER_BUDGET, OutcomeStatus.PARTIAL})
+
+
+class ImageReason(StrEnum):
+    """Why one image of a panorama is not in the manifest."""
+
+    GREY_PICTURE = "grey_picture"
+    ERROR_PICTURE = "error_picture"
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    HTML = "html"
+    WRONG_TYPE = "wrong_type"
+    WRONG_SIZE = "wrong_size"
+    NO_POSITION = "no_position"
+    NOT_FOUND = "not_found"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    OVER_BUDGET = "over_budget"
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePoint:
+    """A place on the ground where a panorama is wanted.
+
+    A planned point may be drawn more than once where there is no imagery: ``draw`` counts from 0, and all draws
+    of one ``point_id`` share its group (the cell or the class that the point was drawn for).
+    """
+
+    point_id: str
+    draw: int
+    group_id: str
+    lat: float
+    lon: float
+    radius_m: float
+    sample_weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One picture to be taken of a panorama: where the camera looks, and how large the picture is in pixels."""
+
+    heading: float
+    pitch: float = 0.0
+    fov: float = 90.0
+    width: int = 320
+    height: int = 320
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What may be done with a picture, and on what ground; it belongs to the endpoint that answered."""
+
+    license: str
+    attribution: str
+    rights_basis: str
+    world: World
+    terms_version: str
+    retain_until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Panorama:
+    """A panorama that exists, as a provider's free metadata tells it.
+
+    ``captured`` is an ISO date cut to its precision: "2019", "2019-07" or "2019-07-14".
+    """
+
+    provider: str
+    source_id: str
+    lat: float
+    lon: float
+    captured: str | None
+    rights: Rights
+    sequence_id: str | None = None
+    creator: str | None = None
+    camera: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """No usable panorama at a point: why, in the closed list's word and in the provider's own."""
+
+    status: OutcomeStatus
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The body of an image answer, before anything is known about it."""
+
+    body: bytes
+    content_type: str
+    http_status: int

@@ -1,0 +1,53 @@
+"""What a person sets by environment, by a ``.env`` file or by a folder of secret files.
+
+Secrets are ``SecretStr``: they show as asterisks wherever a settings object is printed or logged.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from geolocate.errors import SettingsError
+from geolocate.records import World
+
+GOOGLE_URL = "https://maps.googleapis.com"
+
+
+def _named(name: str) -> AliasChoices:
+    """Read the field from one environment variable, or by its Python name in code."""
+    return AliasChoices(name, name.lower())
+
+
+class Settings(BaseSettings):
+    """All settings of the library, each from the environment variable named beside it."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+    data: Annotated[Path, Field(validation_alias=_named("GEOLOCATE_DATA"))] = Path("data")
+    provider: Annotated[str, Field(validation_alias=_named("GEOLOCATE_PROVIDER"))] = "google"
+    google_key: Annotated[SecretStr | None, Field(validation_alias=_named("GOOGLE_MAPS_API_KEY"))] = None
+    google_signing_secret: Annotated[SecretStr | None, Field(validation_alias=_named("GOOGLE_MAPS_SIGNING_SECRET"))] = (
+        None
+    )
+    google_agreement: Annotated[str | None, Field(validation_alias=_named("GEOLOCATE_GOOGLE_AGREEMENT"))] = None
+    street_view_url: Annotated[str, Field(validation_alias=_named("GEOLOCATE_STREET_VIEW_URL"))] = GOOGLE_URL
+    world: Annotated[World | None, Field(validation_alias=_named("GEOLOCATE_WORLD"))] = None
+    policy: Annotated[Path | None, Field(validation_alias=_named("GEOLOCATE_POLICY"))] = None
+    photos: Annotated[Path | None, Field(validation_alias=_named("GEOLOCATE_PHOTOS"))] = None
+
+
+def settings_from_environment(**overrides: object) -> Settings:
+    """Read the settings, with overrides by field name taking precedence.
+
+    Raises SettingsError with one line that names the variable, never its value.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"setting {name}: {first['msg']}") from None

@@ -1,0 +1,1 @@
+"""Prefect tasks, each a thin skin over one call of the library."""
