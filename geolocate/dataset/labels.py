@@ -1,0 +1,74 @@
+"""Say for each panorama where it stands: its cell, its city after merging, its town, its ground block.
+
+In: positions of panoramas. Out: labels, kept beside the manifest and never in it. Labels come from the panorama's
+own position, not from the point that was asked for, so a relabelling needs no request.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from geolocate.geography.distances import EARTH_RADIUS_KM
+from geolocate.geography.grids import cell_ids
+from geolocate.geography.partition import ground_partition
+from geolocate.geography.places import top_places
+from geolocate.geography.regions import Region
+from geolocate.geography.suburbs import merge_suburbs
+from geolocate.geography.towns import town_names
+
+#: Beyond this a panorama belongs to no city: twice the radius of the largest British one.
+CITY_REACH_KM = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSettings:
+    """What the labels depend on besides the ground itself."""
+
+    top: int
+    cell_km: float
+    suburb_overrides: Path | None = None
+
+
+def label_panoramas(region: Region, positions: pd.DataFrame, settings: LabelSettings) -> pd.DataFrame:
+    """Label panoramas, given ``source_id, lat, lon`` one row each.
+
+    Returns ``source_id, cell, city, town, block_id, part``; ``city`` is the ``place_id`` of the merged class, or
+    "" where no city of the region's ``top`` largest is within reach.
+    """
+    lat, lon = positions["lat"].to_numpy(float), positions["lon"].to_numpy(float)
+    ground = ground_partition(region, lat, lon)
+    part = np.where(ground["in_buffer"], "buffer", ground["part"])
+    return pd.DataFrame(
+        {
+            "source_id": positions["source_id"].to_numpy(),
+            "cell": cell_ids(region, settings.cell_km, lat, lon),
+            "city": _cities(region, lat, lon, settings),
+            "town": town_names(region, lat, lon),
+            "block_id": ground["block_id"].to_numpy(),
+            "part": part,
+        }
+    )
+
+
+def merged_cities(region: Region, settings: LabelSettings) -> pd.DataFrame:
+    """Merge the region's ``top`` largest places: ``place_id, name, parent_id, parent_name, reason, distance_km``."""
+    return merge_suburbs(region, top_places(region, settings.top), settings.suburb_overrides)
+
+
+def _cities(region: Region, lat: np.ndarray, lon: np.ndarray, settings: LabelSettings) -> np.ndarray:
+    places = top_places(region, settings.top)
+    parents = merged_cities(region, settings).set_index("place_id")["parent_id"]
+    tree = cKDTree(_unit_vectors(places["lat"].to_numpy(float), places["lon"].to_numpy(float)))
+    reach = 2 * np.sin(CITY_REACH_KM / EARTH_RADIUS_KM / 2)
+    chord, nearest = tree.query(_unit_vectors(lat, lon))
+    ids = parents.loc[places["place_id"]].to_numpy(str)[nearest]
+    return np.where(chord <= reach, ids, "")
+
+
+def _unit_vectors(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
+    """Points on the unit sphere: the nearest by chord is the nearest by great circle."""
+    phi, lam = np.radians(lat), np.radians(lon)
+    return np.column_stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
