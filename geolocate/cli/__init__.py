@@ -1,1 +1,41 @@
-"""The command line."""
+"""The command line: one module a group of commands, and one place where an error becomes one line.
+
+Modules are imported when the command line is built; what is slow to import is imported by the command that needs it.
+"""
+
+import os
+import sys
+
+import typer
+
+from geolocate.cli import data, dataset, emulator, model, predict
+from geolocate.errors import GeolocateError
+
+INTERRUPTED = 130
+
+
+def build() -> typer.Typer:
+    """Put the groups together."""
+    app = typer.Typer(
+        help="Street-level image geolocation for restricted regions, from collecting data to a model.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    for group in (data, dataset, model, predict, emulator):
+        group.register(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on standard error and exit code 1."""
+    try:
+        build()()
+    except GeolocateError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted: finished work is kept, run the same command again to go on", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # The reader has gone; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

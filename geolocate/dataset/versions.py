@@ -138,7 +138,8 @@ def open_dataset(root: DataRoot, name: str) -> DatasetVersion:
 
 def dataset_versions(root: DataRoot, name: str) -> list[str]:
     """List the versions of a dataset, oldest first."""
-    cards = [read_json(path) for path in root.dataset(name).glob("*/card.json")]
+    # A folder whose name starts with a dot is being written.
+    cards = [read_json(path) for path in root.dataset(name).glob("[!.]*/card.json")]
     return [card["version"] for card in sorted(cards, key=lambda card: (card["created_at"], card["version"]))]
 
 
@@ -146,7 +147,7 @@ def _version_path(root: DataRoot, name: str) -> Path:
     dataset, _, version = name.partition("@")
     versions = dataset_versions(root, dataset)
     if not versions:
-        known = sorted(path.name for path in (root.path / "datasets").glob("*"))
+        known = sorted(path.name for path in (root.path / "datasets").glob("[!.]*"))
         raise DatasetError(f"no dataset {dataset!r} under {root.path}: there is {', '.join(known) or 'none'} yet")
     if version and version not in versions:
         raise DatasetError(f"dataset {dataset!r} has no version {version!r}: choose one of {', '.join(versions)}")

@@ -1,0 +1,47 @@
+# Two commands from a bare clone: `make demo` and `make test`. Everything else is listed by `make help`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+CLEAN_PREFECT := env -u PREFECT_API_URL
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check up down status clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP)  ## Make the environment (.venv) with the versions that were tested
+
+$(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 …" if sys.version_info < (3, 11) else 0)'
+	@echo "Installing into $(VENV): some minutes the first time"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --upgrade -c constraints.txt pip
+	@$(BIN)/pip install --quiet -c constraints.txt -e '.[encoders,flows,stack,dev]'
+	@$(BIN)/pip install --quiet --no-deps -r requirements-nodeps.txt
+	@touch $@
+
+demo: $(STAMP)  ## The whole chain on the emulated world: collect, merge, train, evaluate, report
+	@$(CLEAN_PREFECT) $(BIN)/python -m deployments.demo
+
+test: $(STAMP)  ## The test suite
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)  ## Lint, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+up: $(STAMP)  ## Start the local stack: Prefect server, workers, emulator; prints the UI's address
+	@$(BIN)/python -m deployments.stack up
+
+down: $(STAMP)  ## Stop the local stack
+	@$(BIN)/python -m deployments.stack down
+
+status: $(STAMP)  ## Say what of the local stack runs
+	@$(BIN)/python -m deployments.stack status
+
+clean:  ## Remove the environment and caches; data/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

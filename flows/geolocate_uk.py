@@ -1,0 +1,33 @@
+"""geolocate-uk: the whole chain for the United Kingdom, from boundaries to a report."""
+
+from typing import Any
+
+from prefect import flow
+
+from flows.collecting import BudgetUsd, MaxImages, PerPlace, Provider, Seed, Top, collect_and_publish, shard_runner
+from flows.learning import Epochs, ImageEncoder, TextEncoder, train_and_evaluate
+from geolocate.collection.plan import PlanRequest
+from geolocate.training.config import TrainConfig
+from tasks.orders import CollectionOrder
+from tasks.timing import CLOCK
+
+
+@flow(name="geolocate-uk", flow_run_name="geolocate-uk top {top} × {per_place}", task_runner=shard_runner())
+def geolocate_uk(
+    top: Top = 50,
+    per_place: PerPlace = 18,
+    budget_usd: BudgetUsd = None,
+    max_images: MaxImages = None,
+    provider: Provider = None,
+    image_encoder: ImageEncoder = "efficientnet-lite0",
+    text_encoder: TextEncoder = "minilm",
+    epochs: Epochs = 40,
+    seed: Seed = 0,
+) -> dict[str, Any]:
+    """Sample, collect, merge suburbs, publish, train, evaluate, report."""
+    CLOCK.restart()
+    plan = PlanRequest(region="uk", kind="cities", top=top, per_place=per_place, seed=seed)
+    order = CollectionOrder(plan=plan, provider=provider, budget_usd=budget_usd, max_images=max_images)
+    publication = collect_and_publish(order, trained_by="geolocate-uk")
+    config = TrainConfig(image_encoder=image_encoder, text_encoder=text_encoder, epochs=epochs, seed=seed)
+    return {"dataset": publication.dataset, **train_and_evaluate(publication.dataset, config)}

@@ -1,0 +1,5 @@
+"""`python -m geolocate.cli`, the same as `geolocate`."""
+
+from geolocate.cli import main
+
+main()

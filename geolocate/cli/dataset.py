@@ -1,0 +1,81 @@
+"""`geolocate set …`: publish dataset versions and look at them."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from geolocate.settings import settings_from_environment
+from geolocate.storage import DataRoot
+
+app = typer.Typer(help="Publish labelled dataset versions and look at them.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the group to the command line."""
+    parent.add_typer(app, name="set")
+
+
+@app.command()
+def publish(
+    collections: Annotated[list[str], typer.Argument(help="Finished collections, all of one world.")],
+    name: Annotated[str, typer.Option(help="The dataset's name.")],
+    region: Annotated[str, typer.Option(help="The region, by name or by file.")] = "uk",
+    level: Annotated[str, typer.Option(help="What a class is: city or cell.")] = "city",
+    top: Annotated[int, typer.Option(help="How many of the largest places are cities.")] = 50,
+    cell_km: Annotated[float, typer.Option(help="Side of a cell in kilometres.")] = 50.0,
+    overrides: Annotated[Path | None, typer.Option(help="A table of suburb overrides of your own.")] = None,
+) -> None:
+    """Label, split and publish collections as an immutable version.
+
+    Example: geolocate set publish uk-cities-50-n18-s0 --name uk-cities-50 --top 50
+    """
+    from pydantic import ValidationError
+
+    from geolocate.dataset import PublishRequest, open_dataset
+    from geolocate.dataset import publish as publish_version
+    from geolocate.errors import DatasetError
+
+    try:
+        request = PublishRequest(
+            name=name,
+            collections=tuple(collections),
+            region=region,
+            level=level,  # type: ignore[arg-type]  # checked by the model
+            top=top,
+            cell_km=cell_km,
+            suburb_overrides=overrides,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DatasetError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
+    root = DataRoot(settings_from_environment().data)
+    ref = publish_version(root, request)
+    version = open_dataset(root, str(ref))
+    typer.echo(f"{ref}: {version.card['images']} images, {len(version.classes)} classes, in {version.path}")
+
+
+@app.command()
+def show(dataset: Annotated[str, typer.Argument(help="NAME or NAME@VERSION.")], as_json: AsJson = False) -> None:
+    """Show what a dataset version holds.
+
+    Example: geolocate set show uk-cities-50
+    """
+    from geolocate.dataset import open_dataset
+
+    version = open_dataset(DataRoot(settings_from_environment().data), dataset)
+    if as_json:
+        typer.echo(json.dumps(dict(version.card), indent=2, sort_keys=True))
+        return
+    table = Table(title=f"{version.ref} ({version.world} world)")
+    table.add_column("property")
+    table.add_column("value", overflow="fold")
+    for key, value in version.card.items():
+        if key != "files":
+            table.add_row(key, json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value))
+    Console().print(table)

@@ -1,0 +1,35 @@
+"""Tasks of training, evaluating and reporting."""
+
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from geolocate.dataset import open_dataset
+from geolocate.evaluation.evaluate import evaluate
+from geolocate.reporting.report import write_report
+from geolocate.training.config import TrainConfig
+from geolocate.training.loop import train
+from tasks.artifacts import step_progress
+from tasks.orders import data_root
+from tasks.timing import CLOCK
+
+
+@task(task_run_name="train {run}", cache_policy=NO_CACHE)
+def train_clip(dataset: str, config: TrainConfig, run: str) -> str:
+    """Train, or go on with an interrupted training; a finished run is kept as it is."""
+    root = data_root()
+    CLOCK.measures(train)(root, open_dataset(root, dataset), config, run, step_progress(run))
+    return run
+
+
+@task(task_run_name="evaluate {run}", cache_policy=NO_CACHE)
+def evaluate_clip(run: str) -> dict[str, Any]:
+    """Evaluate on the test ground, beside chance."""
+    return CLOCK.measures(evaluate)(data_root(), run)
+
+
+@task(task_run_name="report on {run}", cache_policy=NO_CACHE)
+def report_on(run: str) -> str:
+    """Write the self-contained report and say where it lies."""
+    return str(CLOCK.measures(write_report)(data_root(), run))

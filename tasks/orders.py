@@ -1,0 +1,65 @@
+"""What flows hand to tasks: small frozen orders that the UI can show, never tables and never secrets."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from geolocate.collection.collect import CollectRequest
+from geolocate.collection.plan import PlanRequest
+from geolocate.dataset import PublishRequest
+from geolocate.settings import Settings, settings_from_environment
+from geolocate.storage import DataRoot
+
+
+class CollectionOrder(BaseModel):
+    """A collection to be made: what to plan, from whom, and for how much at the most."""
+
+    model_config = ConfigDict(frozen=True)
+
+    plan: PlanRequest
+    provider: str | None = None
+    budget_usd: float | None = Field(default=None, ge=0)
+    max_images: int | None = Field(default=None, ge=0)
+
+    @property
+    def dataset(self) -> str:
+        """The dataset that this collection ends in: what was sampled, not how densely."""
+        plan = self.plan
+        what = f"cities-{plan.top}" if plan.kind == "cities" else f"grid-{plan.cell_km:g}km"
+        return f"{plan.region}-{what}"
+
+    @property
+    def name(self) -> str:
+        """The collection's name; another density or seed is another collection."""
+        return f"{self.dataset}-n{self.plan.per_place}-s{self.plan.seed}"
+
+    def request(self) -> CollectRequest:
+        """Add the settings of the machine that the task runs on, secrets among them."""
+        overrides = {"provider": self.provider} if self.provider else {}
+        return CollectRequest(
+            name=self.name,
+            settings=settings(**overrides),
+            region=self.plan.region,
+            budget_usd=self.budget_usd,
+            max_images=self.max_images,
+        )
+
+    def publication(self) -> PublishRequest:
+        """The dataset version that the finished collection is published as."""
+        plan = self.plan
+        return PublishRequest(
+            name=self.dataset,
+            collections=(self.name,),
+            region=plan.region,
+            level="city" if plan.kind == "cities" else "cell",
+            top=plan.top,
+            cell_km=plan.cell_km,
+        )
+
+
+def settings(**overrides: object) -> Settings:
+    """Read the settings where the task runs: a worker's environment is the one that counts."""
+    return settings_from_environment(**overrides)
+
+
+def data_root() -> DataRoot:
+    """The data root of the machine that the task runs on."""
+    return DataRoot(settings().data)

@@ -1,0 +1,64 @@
+"""How much of a run's time is the library's own, and how much the orchestrator's."""
+
+import functools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass
+class LibraryClock:
+    """The intervals during which the library worked, in seconds of a monotonic clock.
+
+    One flow run has its process to itself, so one clock serves all of its tasks, whatever thread they run in.
+    """
+
+    started: float = field(default_factory=time.perf_counter)
+    intervals: list[tuple[float, float]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def restart(self) -> None:
+        """Forget what was measured; called as the first line of a flow."""
+        with self.lock:
+            self.started = time.perf_counter()
+            self.intervals.clear()
+
+    def measures(self, call: Callable[P, R]) -> Callable[P, R]:
+        """Wrap a call so that the time it takes counts as the library's."""
+
+        @functools.wraps(call)
+        def timed(*args: P.args, **kwargs: P.kwargs) -> R:
+            begin = time.perf_counter()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                with self.lock:
+                    self.intervals.append((begin, time.perf_counter()))
+
+        return timed
+
+    def orchestration_share(self) -> float:
+        """One minus library time over wall time; overlapping intervals count once."""
+        with self.lock:
+            intervals = sorted(self.intervals)
+        if not intervals:
+            return 0.0
+        wall = max(end for _, end in intervals) - self.started
+        return 1.0 - _covered(intervals) / wall
+
+
+def _covered(intervals: list[tuple[float, float]]) -> float:
+    """Length of the union of sorted intervals."""
+    total, reached = 0.0, float("-inf")
+    for begin, end in intervals:
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
+
+
+CLOCK = LibraryClock()
