@@ -12,6 +12,7 @@ GeolocateError
 ├── EncoderError       an unknown encoder, or weights that are not to be had here
 ├── CheckpointError    a checkpoint of another dataset or partition, or a damaged one
 ├── PictureError       an input picture that cannot be read
+├── StackError         the local stack cannot start, or a part of it died
 └── StorageError       a path outside the data root, a full disk, a file that changed under us
 
 Each message is one line: the value that was met, what is allowed, and what to do.
@@ -68,3 +69,7 @@ class PictureError(GeolocateError, ValueError):
 
 class StorageError(GeolocateError, OSError):
     """A path leaves the data root, or the disk does not take or give what was asked."""
+
+
+class StackError(GeolocateError, RuntimeError):
+    """A part of the local stack did not start, or died."""
