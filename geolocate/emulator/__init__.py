@@ -1,1 +1,1 @@
-"""A local stand-in for Street View, served over HTTP for people without a key."""
+"""A local stand-in for Street View: an emulated world behind Google's two endpoints."""
