@@ -1,0 +1,178 @@
+"""The life of a collection: started with a plan, collected shard by shard, summed up.
+
+In: a plan and a request. Out: the folder ``collections/<name>/`` and its summary. Every step can be run again: what
+is done is kept, what is open is taken up.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from typing import Any, Literal
+
+import pandas as pd
+
+from geolocate.collection.assigning import assign_panoramas, shard_numbers
+from geolocate.collection.download import OUTCOMES, fetch_shard
+from geolocate.collection.finding import find_shard
+from geolocate.collection.ledger import Ledger
+from geolocate.collection.records import CollectionSummary, CollectRequest, ShardReport
+from geolocate.collection.shards import (
+    FOUND,
+    OUTCOME_SCHEMA,
+    CollectionFiles,
+    count,
+    files_of,
+    hash_of,
+    read_plan,
+    read_rows,
+    read_state,
+    write_rows,
+)
+from geolocate.errors import CollectionError, PlanError
+from geolocate.providers.registry import world_of
+from geolocate.storage import DataRoot, atomic_write, read_json, write_json
+
+#: Called with the phase, how much is done and how much there is.
+PhaseProgress = Callable[[str, int, int], None]
+_PLAN_COLUMNS = ("point_id", "draw", "group_id", "lat", "lon", "radius_m", "sample_weight", "shard")
+
+
+def start_collection(
+    root: DataRoot,
+    name: str,
+    plan: pd.DataFrame,
+    request: CollectRequest,
+    if_exists: Literal["refuse", "resume"] = "refuse",
+) -> None:
+    """Write the plan and what is wanted of it.
+
+    Starting again with the same plan and request changes nothing. Another plan under the same name is refused with
+    CollectionError; with ``if_exists="resume"`` the plan that is there is kept and goes on.
+    """
+    _check_plan(plan)
+    files = CollectionFiles(root.collection(name))
+    wanted = _description(plan, request)
+    if files.request.exists():
+        changed = [key for key, value in read_json(files.request).items() if wanted.get(key) != value]
+        if changed and if_exists == "refuse":
+            raise CollectionError(
+                f"the collection {name!r} exists with another {', '.join(changed)}: choose another name, or repeat "
+                "the command that started it"
+            )
+        return
+    with atomic_write(files.plan) as file:
+        plan.to_parquet(file, index=False)
+    write_json(files.request, wanted)
+
+
+def finish_collection(root: DataRoot, name: str) -> CollectionSummary:
+    """Merge the outcomes of all shards and sum up what was asked and paid.
+
+    Raises CollectionError when a shard is missing or the outcomes do not add up to the plan.
+    """
+    files = files_of(root, name)
+    shards = shard_numbers(root, name)
+    missing = [shard for shard in shards if read_state(files.statistics(OUTCOMES, shard)) is None]
+    if missing:
+        raise CollectionError(
+            f"collection {name!r}: {len(missing)} of {len(shards)} shards are not collected: run `geolocate data "
+            "collect` again, it goes on where it stopped"
+        )
+    rows = [row for shard in shards for row in read_rows(files.table(OUTCOMES, shard))]
+    _check_sums(files, rows)
+    write_rows(files.merged_outcomes, rows, OUTCOME_SCHEMA)
+    summary = _summary(root, files, rows, shards)
+    write_json(files.summary, asdict(summary))
+    return summary
+
+
+def collect(
+    root: DataRoot,
+    request: CollectRequest,
+    plan: pd.DataFrame,
+    progress: PhaseProgress = lambda phase, done, total: None,
+    if_exists: Literal["refuse", "resume"] = "refuse",
+) -> CollectionSummary:
+    """Run all phases over all shards, and sum up; a collection with nothing open sends no request."""
+    start_collection(root, request.name, plan, request, if_exists)
+    shards = shard_numbers(root, request.name)
+    reports: list[ShardReport] = []
+    for place, shard in enumerate(shards):
+        reports.append(find_shard(root, request, shard, _part("find", place, len(shards), progress)))
+    assign_panoramas(root, request)
+    for place, shard in enumerate(shards):
+        reports.append(fetch_shard(root, request, shard, _part("fetch", place, len(shards), progress)))
+    return replace(
+        finish_collection(root, request.name),
+        run_metadata_requests=sum(report.metadata_requests for report in reports),
+        run_image_requests=sum(report.image_requests for report in reports),
+    )
+
+
+def _part(phase: str, place: int, shards: int, progress: PhaseProgress) -> Callable[[int, int], None]:
+    """Count a shard's progress in hundredths of a shard, so that the bar of the whole never runs backwards."""
+
+    def tell(done: int, total: int) -> None:
+        progress(phase, 100 * place + (100 * done // total if total else 100), 100 * shards)
+
+    return tell
+
+
+def _check_plan(plan: pd.DataFrame) -> None:
+    missing = [name for name in _PLAN_COLUMNS if name not in plan.columns]
+    if missing:
+        raise PlanError(f"the plan lacks the columns {', '.join(missing)}: make it with make_plan")
+    if plan.empty:
+        raise PlanError("the plan has no points: ask for more cells, cities or points")
+
+
+def _description(plan: pd.DataFrame, request: CollectRequest) -> dict[str, Any]:
+    """Return what must stay the same for all runs of a collection; budget and pace may change."""
+    settings = request.settings
+    return {
+        "region": request.region,
+        "provider": settings.provider,
+        "world": str(world_of(settings)),
+        "views": [asdict(view) for view in request.views],
+        "plan_hash": hash_of(plan.to_csv(index=False).encode()),
+    }
+
+
+def _check_sums(files: CollectionFiles, rows: list[dict[str, Any]]) -> None:
+    planned = set(read_plan(files)["point_id"])
+    ended = Counter(row["point_id"] for row in rows)
+    twice = [point for point, times in ended.items() if times > 1]
+    if twice or set(ended) != planned:
+        raise CollectionError(
+            f"{files.folder}: {len(planned)} planned points, {len(ended)} with an outcome, {len(twice)} with two: "
+            "delete its folder `outcomes` and collect again, nothing is paid twice"
+        )
+
+
+def _summary(
+    root: DataRoot, files: CollectionFiles, rows: list[dict[str, Any]], shards: list[int]
+) -> CollectionSummary:
+    started = read_json(files.request)
+    name = files.folder.name
+    states = [read_state(files.statistics(phase, shard)) for phase in (FOUND, OUTCOMES) for shard in shards]
+    with Ledger(root.ledger) as ledger:
+        totals, unsettled = ledger.totals(name), ledger.unsettled(name)
+    reasons: Mapping[str, int] = Counter(reason for row in rows for reason in json.loads(row["reasons"]).values())
+    return CollectionSummary(
+        name=name,
+        region=started["region"],
+        provider=started["provider"],
+        world=started["world"],
+        points=len(rows),
+        statuses=count([row["status"] for row in rows]),
+        reasons=dict(sorted(reasons.items())),
+        panoramas=sum(row["images"] > 0 for row in rows),
+        images=sum(row["images"] for row in rows),
+        metadata_requests=totals.metadata_requests,
+        image_requests=totals.image_requests,
+        unsettled=unsettled,
+        bytes=totals.bytes,
+        seconds=round(sum(state.report.seconds for state in states if state), 3),
+        price_usd=totals.micro_usd / 1_000_000,
+    )

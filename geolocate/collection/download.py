@@ -1,0 +1,221 @@
+"""Phase 2: fetch the pictures of one shard's panoramas; this is the phase that costs money.
+
+In: ``found/<shard>.parquet`` and the duplicates. Out: ``manifest/<shard>.parquet``, one row an image,
+``outcomes/<shard>.parquet``, one row a planned point, and the statistics, written last.
+"""
+
+import asyncio
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from geolocate.collection.assigning import duplicates_in
+from geolocate.collection.engine import Engine, open_engine
+from geolocate.collection.finding import ground
+from geolocate.collection.ledger import ImageKey, ImageRow
+from geolocate.collection.records import CollectRequest, Progress, ShardReport, no_progress
+from geolocate.collection.shards import (
+    FOUND,
+    OUTCOME_SCHEMA,
+    CollectionFiles,
+    ShardState,
+    count,
+    files_of,
+    hash_of,
+    panorama_of,
+    read_rows,
+    read_state,
+    write_rows,
+    write_state,
+)
+from geolocate.collection.validation import PASSING
+from geolocate.manifest import MANIFEST_SCHEMA, write_manifest
+from geolocate.providers import RefusedError
+from geolocate.records import ImageReason, OutcomeStatus, Panorama
+from geolocate.storage import DataRoot
+
+OUTCOMES = "outcomes"
+MANIFEST = "manifest"
+_FINAL = ("kept", "rejected", "forgotten")
+
+
+@dataclass
+class Shot:
+    """One wanted picture, and what came of it."""
+
+    row: dict[str, Any]
+    panorama: Panorama
+    key: ImageKey
+    result: ImageRow | ImageReason | None = None
+
+    @property
+    def image(self) -> ImageRow | None:
+        """The picture's row in the ledger, when the picture is in the store."""
+        return self.result if isinstance(self.result, ImageRow) and self.result.state == "kept" else None
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether somebody wanted it forgotten."""
+        return isinstance(self.result, ImageRow) and self.result.state == "forgotten"
+
+    @property
+    def reason(self) -> ImageReason | None:
+        """Why there is no picture."""
+        if isinstance(self.result, ImageRow):
+            return None if self.result.state == "kept" else self.result.reason
+        return self.result
+
+
+def fetch_shard(root: DataRoot, request: CollectRequest, shard: int, progress: Progress = no_progress) -> ShardReport:
+    """Fetch the pictures of one shard; a shard with nothing open sends no request.
+
+    Raises ProviderError when the provider refuses or cannot be reached, StorageError when the disk is full; what was
+    fetched until then is in the ledger and the store, and a rerun goes on from there.
+    """
+    files = files_of(root, request.name)
+    found = read_rows(files.table(FOUND, shard))
+    duplicates = duplicates_in(files, shard)
+    input_hash = hash_of(files.table(FOUND, shard).read_bytes(), sorted(duplicates), request.views, request.region)
+    state = read_state(files.statistics(OUTCOMES, shard))
+    if state and state.open_points == 0 and state.input_hash == input_hash:
+        done = state.report
+        return ShardReport(shard, done.phase, done.points, done.statuses, done.images, reused=done.images)
+    started = time.monotonic()
+    rows = [row for row in found if row["status"] == FOUND and row["point_id"] not in duplicates]
+    shots, engine = asyncio.run(_fetch(root, request, rows, progress))
+    outcomes, open_points = _outcomes(shard, found, duplicates, shots)
+    _write_manifest(files, request, shard, shots)
+    write_rows(files.table(OUTCOMES, shard), outcomes, OUTCOME_SCHEMA)
+    report = _report(shard, outcomes, engine, time.monotonic() - started)
+    write_state(files.statistics(OUTCOMES, shard), ShardState(report, input_hash, open_points))
+    if engine.throttle.broken:
+        raise engine.throttle.broken
+    return report
+
+
+async def _fetch(
+    root: DataRoot, request: CollectRequest, rows: list[dict[str, Any]], progress: Progress
+) -> tuple[list[Shot], Engine]:
+    async with open_engine(root, request) as engine:
+        panoramas = [panorama_of(row) for row in rows]
+        shots = [
+            Shot(row, panorama, key)
+            for row, panorama in zip(rows, panoramas, strict=True)
+            for key in engine.image_keys(panorama)
+        ]
+        for shot, known in zip(shots, await engine.known([shot.key for shot in shots]), strict=True):
+            shot.result = known if known and known.state in _FINAL else None
+        missing = [shot for shot in shots if shot.result is None]
+        engine.sent.reused = sum(shot.image is not None for shot in shots)
+
+        async def fetch(shot: Shot) -> None:
+            shot.result = await engine.fetch(shot.key, shot.panorama)
+
+        await engine.each(missing, fetch, progress)
+    refused = isinstance(engine.throttle.broken, RefusedError)
+    for shot in shots:
+        if shot.result is None:
+            shot.result = ImageReason.REFUSED if refused else ImageReason.UNREACHABLE
+    return shots, engine
+
+
+def _outcomes(
+    shard: int, found: list[dict[str, Any]], duplicates: set[str], shots: list[Shot]
+) -> tuple[list[dict[str, Any]], int]:
+    """Return one row a planned point, and how many of them a rerun would take up."""
+    of_point: dict[str, list[Shot]] = {}
+    for shot in shots:
+        of_point.setdefault(shot.row["point_id"], []).append(shot)
+    outcomes = []
+    open_points = 0
+    for row in found:
+        mine = of_point.get(row["point_id"], [])
+        status = _status(row, duplicates, mine)
+        open_points += any(shot.reason in PASSING for shot in mine)
+        outcomes.append(_outcome(shard, row, status, mine))
+    unsearched = sum(row["status"] in (OutcomeStatus.FAILED, OutcomeStatus.REFUSED) for row in found)
+    return outcomes, open_points + unsearched
+
+
+def _status(row: dict[str, Any], duplicates: set[str], shots: list[Shot]) -> str:
+    if row["status"] != FOUND:
+        return str(row["status"])
+    if row["point_id"] in duplicates:
+        return OutcomeStatus.DUPLICATE
+    if any(shot.forgotten for shot in shots):
+        return OutcomeStatus.FORGOTTEN
+    return status_of([shot.reason for shot in shots])
+
+
+def status_of(reasons: list[ImageReason | None]) -> OutcomeStatus:
+    """Return how a point ended whose panorama was found, from why each picture is missing (None: it is there)."""
+    if reasons and not any(reasons):
+        return OutcomeStatus.COMPLETE
+    if not all(reasons):
+        return OutcomeStatus.PARTIAL
+    for reason, status in (
+        (ImageReason.OVER_BUDGET, OutcomeStatus.OVER_BUDGET),
+        (ImageReason.REFUSED, OutcomeStatus.REFUSED),
+    ):
+        if reason in reasons:
+            return status
+    nothing_there = {ImageReason.NOT_FOUND, ImageReason.GREY_PICTURE}
+    return OutcomeStatus.NO_IMAGERY if set(reasons) <= nothing_there else OutcomeStatus.FAILED
+
+
+def _outcome(shard: int, row: dict[str, Any], status: str, shots: list[Shot]) -> dict[str, Any]:
+    reasons = {f"{shot.key.view.heading:g}": str(shot.reason) for shot in shots if shot.reason}
+    names = ("point_id", "group_id", "draws", "misses", "source_id", "lat", "lon", "requested_lat", "requested_lon")
+    kept = 0 if status == OutcomeStatus.FORGOTTEN else sum(shot.image is not None for shot in shots)
+    return {name: row[name] for name in names} | {
+        "shard": shard,
+        "status": str(status),
+        "images": kept,
+        "reasons": json.dumps(reasons, sort_keys=True),
+    }
+
+
+def _write_manifest(files: CollectionFiles, request: CollectRequest, shard: int, shots: list[Shot]) -> None:
+    gone = {shot.panorama.source_id for shot in shots if shot.forgotten}
+    rows = [_image_row(shot, shot.image) for shot in shots if shot.image and shot.panorama.source_id not in gone]
+    frame = pd.DataFrame(rows, columns=[name for name in MANIFEST_SCHEMA.names if name not in _ADMIN])
+    places = ground(request.region).admin(np.array(frame["lat"], dtype=float), np.array(frame["lon"], dtype=float))
+    write_manifest(frame.assign(**{name: list(places[name]) for name in _ADMIN}), files.table(MANIFEST, shard))
+
+
+_ADMIN = ("country", "admin1", "admin2")
+
+
+def _image_row(shot: Shot, image: ImageRow) -> dict[str, Any]:
+    """Return the manifest's row of one picture."""
+    rights = image.rights or shot.panorama.rights
+    copied = ("lat", "lon", "requested_lat", "requested_lon", "snap_m", "sample_weight", "point_id", "group_id")
+    seen = ("provider", "source_id", "sequence_id", "creator", "camera", "captured")
+    return (
+        {"image_id": shot.key.image_id}
+        | {name: getattr(shot.panorama, name) for name in seen}
+        | asdict(shot.key.view)
+        | {name: shot.row[name] for name in copied}
+        | asdict(rights)
+        | {"world": str(rights.world), "sha256": image.sha256, "bytes": image.bytes, "fetched_at": image.answered_at}
+    )
+
+
+def _report(shard: int, outcomes: list[dict[str, Any]], engine: Engine, seconds: float) -> ShardReport:
+    sent = engine.sent
+    return ShardReport(
+        shard=shard,
+        phase="fetch",
+        points=len(outcomes),
+        statuses=count([row["status"] for row in outcomes]),
+        images=sum(row["images"] for row in outcomes),
+        image_requests=sent.images,
+        reused=sent.reused,
+        bytes=sent.bytes,
+        price_usd=sent.micro_usd / 1_000_000,
+        seconds=round(seconds, 3),
+    )

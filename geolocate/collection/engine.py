@@ -1,0 +1,255 @@
+"""Ask for what the ledger does not know yet, once, and write down what came of it.
+
+In: points, or pictures that are wanted. Out: answers, and pictures in the store. All requests of one phase of one
+shard share one engine: its provider, its throttle and its session on the ledger.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from geolocate.collection.ledger import Caps, Charge, ImageKey, ImageRow, Ledger, SearchKey, Settlement
+from geolocate.collection.records import CollectRequest, Progress
+from geolocate.collection.throttle import Throttle
+from geolocate.collection.validation import PASSING, why_not
+from geolocate.collection.writer import LedgerWriter
+from geolocate.errors import GeolocateError, ProviderError
+from geolocate.providers import Provider, RefusedError, ThrottledError, UnreachableError, check_endpoint
+from geolocate.providers.registry import provider_from_settings
+from geolocate.records import ImageReason, Miss, Panorama, Picture, SamplePoint
+from geolocate.storage import DataRoot, atomic_write, sha256_of
+
+log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+#: How often a picture that another process is just fetching is looked at again, in seconds.
+_HELD_S = 0.2
+
+
+@dataclass
+class Sent:
+    """What this run asked for, and what it found there already."""
+
+    metadata: int = 0
+    images: int = 0
+    reused: int = 0
+    bytes: int = 0
+    micro_usd: int = 0
+
+
+class Engine:
+    """Everything that a phase needs to ask; opened by open_engine."""
+
+    def __init__(self, root: DataRoot, request: CollectRequest, provider: Provider, writer: LedgerWriter) -> None:
+        self.provider = provider
+        self.throttle = Throttle(request.pace, np.random.default_rng())
+        self.sent = Sent()
+        self._root = root
+        self._request = request
+        self._writer = writer
+        self._caps = caps_of(request)
+
+    # Searches.
+
+    async def find(self, points: Sequence[SamplePoint], progress: Progress) -> list[Panorama | Miss | None]:
+        """Return an answer for each point, from the ledger or from the provider; None where none was to be had."""
+        keys = [self._search_key(point) for point in points]
+        answers = await self._writer.do(lambda ledger: ledger.answers(keys))
+        missing = [place for place, answer in enumerate(answers) if answer is None]
+        self.sent.reused += len(points) - len(missing)
+
+        async def ask(place: int) -> None:
+            answers[place] = await self._ask(points[place])
+
+        await self.each(missing, ask, progress)
+        return answers
+
+    async def _ask(self, point: SamplePoint) -> Panorama | Miss | None:
+        attempt = 0
+        while attempt < self._request.pace.attempts:
+            try:
+                async with self.throttle.slot():
+                    return await self._ask_once(point)
+            except ThrottledError:
+                continue
+            except (UnreachableError, RefusedError):
+                attempt += 1
+            await asyncio.sleep(self.throttle.back_off_s(attempt))
+        return None
+
+    async def _ask_once(self, point: SamplePoint) -> Panorama | Miss:
+        self.sent.metadata += 1
+        name = self._request.name
+        try:
+            answer = await self.provider.find(point)
+        except (UnreachableError, RefusedError, ThrottledError) as error:
+            self._failed(error)
+            await self._writer.do(lambda ledger: ledger.count_metadata(name))
+            raise
+        self.throttle.answered()
+        key = self._search_key(point)
+        await self._writer.do(lambda ledger: ledger.record_answer(key, answer, name))
+        return answer
+
+    # Pictures.
+
+    def image_keys(self, panorama: Panorama) -> list[ImageKey]:
+        """Return the ledger's keys of all wanted views of a panorama."""
+        views = self.provider.views(panorama, self._request.views)
+        return [ImageKey(self.provider.realm, panorama.provider, panorama.source_id, view) for view in views]
+
+    async def known(self, keys: Sequence[ImageKey]) -> list[ImageRow | None]:
+        """Return what the ledger knows of the pictures; one whose file is gone or cut may be asked for again."""
+
+        def read(ledger: Ledger) -> list[ImageRow | None]:
+            rows = [ledger.image(key) for key in keys]
+            for key, row in zip(keys, rows, strict=True):
+                if row and row.state == "kept" and not self._in_store(row):
+                    log.warning("picture %s is no longer in the store: asking for it again", key.image_id)
+                    ledger.reopen(key)
+            return [ledger.image(key) for key in keys]
+
+        return await self._writer.do(read)
+
+    async def fetch(self, key: ImageKey, panorama: Panorama) -> ImageRow | ImageReason:
+        """Ask for one picture until it is there, or no further attempt helps; return its row or why there is none."""
+        attempt, reason = 0, ImageReason.UNREACHABLE
+        while attempt < self._request.pace.attempts:
+            try:
+                async with self.throttle.slot():
+                    got = await self._reserve(key)
+                    if isinstance(got, Charge):
+                        reason = await self._send(got, panorama) or reason
+                        got = await self._row(key)
+            except ThrottledError:
+                continue
+            except RefusedError:
+                reason = ImageReason.REFUSED
+            else:
+                if got is None:
+                    return ImageReason.OVER_BUDGET
+                if got.state in ("kept", "rejected", "forgotten"):
+                    return got
+                if got.state == "intended":
+                    await asyncio.sleep(_HELD_S)
+                    continue
+            attempt += 1
+            await asyncio.sleep(self.throttle.back_off_s(attempt))
+        return reason
+
+    async def _reserve(self, key: ImageKey) -> Charge | ImageRow | None:
+        name, price, caps = self._request.name, self.provider.price_micro_usd, self._caps
+        return await self._writer.do(lambda ledger: ledger.reserve(name, key, price, caps))
+
+    async def _row(self, key: ImageKey) -> ImageRow | None:
+        return await self._writer.do(lambda ledger: ledger.image(key))
+
+    async def _send(self, charge: Charge, panorama: Panorama) -> ImageReason | None:
+        """Send one reserved request and settle it, whatever comes of it; return why there is no picture."""
+        self.sent.images += 1
+        try:
+            picture = await self.provider.fetch(panorama, charge.key.view)
+        except (UnreachableError, RefusedError, ThrottledError) as error:
+            self._failed(error)
+            billed = isinstance(error, UnreachableError) and error.billable
+            await self._settle(charge, Settlement("open", billed=billed, reason=_REASONS[type(error)]))
+            if isinstance(error, UnreachableError):
+                return ImageReason.UNREACHABLE
+            raise
+        self.throttle.answered()
+        result = await asyncio.to_thread(self._keep, picture, charge, panorama)
+        await self._settle(charge, result)
+        return result.reason
+
+    def _keep(self, picture: Picture, charge: Charge, panorama: Panorama) -> Settlement:
+        """Judge the picture and, when it is one, put it into the store: the file first, then the ledger."""
+        reason = why_not(picture, charge.key.view)
+        if reason is not None:
+            state = "open" if reason in PASSING else "rejected"
+            return Settlement(state, reason=reason, http_status=picture.http_status)
+        sha256 = sha256_of(picture.body)
+        path = self._root.image(sha256)
+        if not path.exists():
+            with atomic_write(path) as file:
+                file.write(picture.body)
+        size = len(picture.body)
+        return Settlement("kept", sha256=sha256, bytes=size, rights=panorama.rights, http_status=picture.http_status)
+
+    async def _settle(self, charge: Charge, result: Settlement) -> None:
+        self.sent.bytes += result.bytes
+        self.sent.micro_usd += charge.micro_usd if result.billed else 0
+        await self._writer.do(lambda ledger: ledger.settle(charge, result))
+
+    def _in_store(self, row: ImageRow) -> bool:
+        path = self._root.image(str(row.sha256))
+        return path.exists() and path.stat().st_size == row.bytes
+
+    # Both.
+
+    async def each(self, items: Sequence[Item], work: Callable[[Item], Awaitable[None]], progress: Progress) -> None:
+        """Work on all items, a limited number at a time; what is left when the provider stops us stays undone.
+
+        Raises the first other error, after the rest has been cancelled.
+        """
+        limit = asyncio.Semaphore(self._request.concurrency)
+        done = 0
+
+        async def one(item: Item) -> None:
+            nonlocal done
+            async with limit:
+                try:
+                    await work(item)
+                except ProviderError:
+                    if self.throttle.broken is None:
+                        raise
+            done += 1
+            progress(done, len(items))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for item in items:
+                    group.create_task(one(item))
+        except ExceptionGroup as errors:
+            raise _first(errors) from None
+
+    def _failed(self, error: ProviderError) -> None:
+        self.throttle.failed(error)
+        log.debug("%s", error)
+
+    def _search_key(self, point: SamplePoint) -> SearchKey:
+        lat, lon = round(point.lat, 7), round(point.lon, 7)
+        return SearchKey(self.provider.name, self.provider.realm, lat, lon, point.radius_m, self.provider.source)
+
+
+_REASONS: dict[type[ProviderError], ImageReason] = {
+    UnreachableError: ImageReason.UNREACHABLE,
+    ThrottledError: ImageReason.UNREACHABLE,
+    RefusedError: ImageReason.REFUSED,
+}
+
+
+def caps_of(request: CollectRequest) -> Caps:
+    """Return the caps in the ledger's unit."""
+    return Caps(None if request.budget_usd is None else round(request.budget_usd * 1_000_000), request.max_images)
+
+
+@asynccontextmanager
+async def open_engine(root: DataRoot, request: CollectRequest) -> AsyncIterator[Engine]:
+    """Check that the provider may be asked and answers, and open what a phase needs."""
+    version = await asyncio.to_thread(check_endpoint, request.settings)
+    provider = provider_from_settings(request.settings, version, request.rights)
+    try:
+        with Ledger(root.ledger) as ledger:
+            async with LedgerWriter(ledger) as writer:
+                yield Engine(root, request, provider, writer)
+    finally:
+        await provider.close()
+
+
+def _first(errors: ExceptionGroup[Exception]) -> Exception:
+    """Return the error that a user can mend, if there is one among them."""
+    return next((error for error in errors.exceptions if isinstance(error, GeolocateError)), errors.exceptions[0])

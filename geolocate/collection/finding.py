@@ -1,0 +1,195 @@
+"""Phase 1: turn the planned points of one shard into panoramas, free of charge.
+
+In: a shard of the plan. Out: ``found/<shard>.parquet``, one row a planned point, with its panorama or the reason why
+there is none. Each round asks for one draw of every point that has no panorama yet. Claims are settled in the plan's
+order when a round's answers are all there, so that the result depends on the answers and never on their timing.
+"""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from geolocate.collection.engine import Engine, Sent, open_engine
+from geolocate.collection.records import CollectRequest, Progress, ShardReport, no_progress
+from geolocate.collection.shards import (
+    FOUND,
+    FOUND_SCHEMA,
+    CollectionFiles,
+    ShardState,
+    count,
+    files_of,
+    hash_of,
+    panorama_columns,
+    read_plan,
+    read_state,
+    write_rows,
+    write_state,
+)
+from geolocate.errors import CollectionError
+from geolocate.geography.boundaries import Boundary, boundary_of
+from geolocate.geography.distances import haversine_km
+from geolocate.geography.regions import load_region
+from geolocate.records import Miss, OutcomeStatus, Panorama, SamplePoint
+from geolocate.storage import DataRoot
+
+#: A rerun asks for these again.
+_OPEN = (OutcomeStatus.FAILED, OutcomeStatus.REFUSED)
+
+
+@dataclass
+class Search:
+    """How far the search for one planned point has come."""
+
+    draws: list[SamplePoint]
+    misses: list[OutcomeStatus] = field(default_factory=list)
+    panorama: Panorama | None = None
+    stopped: OutcomeStatus | None = None
+
+    @property
+    def next_draw(self) -> SamplePoint | None:
+        """The point to ask for next, None when the search has ended."""
+        if self.panorama or self.stopped or len(self.misses) == len(self.draws):
+            return None
+        return self.draws[len(self.misses)]
+
+    @property
+    def last(self) -> SamplePoint:
+        """The point that was asked for last."""
+        return self.draws[min(len(self.misses), len(self.draws) - 1)]
+
+    @property
+    def status(self) -> str:
+        """How it ended: found, or the closed list's word."""
+        return FOUND if self.panorama else str(self.stopped or self.misses[-1])
+
+
+def find_shard(root: DataRoot, request: CollectRequest, shard: int, progress: Progress = no_progress) -> ShardReport:
+    """Find the panoramas of one shard; a shard with nothing open sends no request.
+
+    Raises ProviderError when the provider refuses or cannot be reached, after writing down what was found so far.
+    """
+    files = files_of(root, request.name)
+    plan = _shard_of_plan(files, shard)
+    input_hash = hash_of(plan.to_csv(index=False).encode(), request.region)
+    state = read_state(files.statistics(FOUND, shard))
+    if state and state.open_points == 0 and state.input_hash == input_hash:
+        return _nothing_to_do(state)
+    started = time.monotonic()
+    searches, engine = asyncio.run(_search(root, request, searches_of(plan), progress))
+    write_rows(files.table(FOUND, shard), [_row(search) for search in searches], FOUND_SCHEMA)
+    report = _report(shard, searches, engine.sent, time.monotonic() - started)
+    open_points = sum(search.stopped in _OPEN for search in searches)
+    write_state(files.statistics(FOUND, shard), ShardState(report, input_hash, open_points))
+    if engine.throttle.broken:
+        raise engine.throttle.broken
+    return report
+
+
+def searches_of(plan: pd.DataFrame) -> list[Search]:
+    """Gather the draws of each planned point, in the plan's order."""
+    searches: dict[str, Search] = {}
+    names = ["point_id", "draw", "group_id", "lat", "lon", "radius_m", "sample_weight"]
+    for values in plan.sort_values("draw", kind="stable")[names].itertuples(index=False, name=None):
+        point = SamplePoint(*values)
+        searches.setdefault(point.point_id, Search([])).draws.append(point)
+    return list(searches.values())
+
+
+async def _search(
+    root: DataRoot, request: CollectRequest, searches: list[Search], progress: Progress
+) -> tuple[list[Search], Engine]:
+    boundary = await asyncio.to_thread(ground, request.region)
+    claimed: set[str] = set()
+    async with open_engine(root, request) as engine:
+        while wanted := [search for search in searches if search.next_draw]:
+            points = [search.next_draw for search in wanted if search.next_draw]
+            answers = await engine.find(points, progress)
+            unanswered = OutcomeStatus.REFUSED if engine.throttle.broken else OutcomeStatus.FAILED
+            settle_round(wanted, _inside(boundary, answers), claimed, unanswered)
+    return searches, engine
+
+
+def settle_round(
+    wanted: list[Search], answers: list[Panorama | Miss | None], claimed: set[str], unanswered: OutcomeStatus
+) -> None:
+    """Give each search its answer, in the plan's order; the first to claim a panorama has it."""
+    for search, answer in zip(wanted, answers, strict=True):
+        if answer is None:
+            search.stopped = unanswered
+        elif isinstance(answer, Miss):
+            search.misses.append(answer.status)
+        elif answer.source_id in claimed:
+            search.misses.append(OutcomeStatus.DUPLICATE)
+        else:
+            claimed.add(answer.source_id)
+            search.panorama = answer
+
+
+def _inside(boundary: Boundary, answers: list[Panorama | Miss | None]) -> list[Panorama | Miss | None]:
+    """Turn panoramas beyond the region's boundary into misses: a radius near a border reaches across."""
+    places = [place for place, answer in enumerate(answers) if isinstance(answer, Panorama)]
+    found = [answer for answer in answers if isinstance(answer, Panorama)]
+    inside = boundary.contains(np.array([at.lat for at in found]), np.array([at.lon for at in found]))
+    judged = list(answers)
+    for place, keep in zip(places, inside, strict=True):
+        if not keep:
+            judged[place] = Miss(OutcomeStatus.OUTSIDE)
+    return judged
+
+
+@lru_cache(maxsize=4)
+def ground(region: str) -> Boundary:
+    """Load a region's boundary once a process."""
+    return boundary_of(load_region(region))
+
+
+def _row(search: Search) -> dict[str, Any]:
+    point = search.last
+    row: dict[str, Any] = dict.fromkeys(FOUND_SCHEMA.names)
+    row |= {
+        "point_id": point.point_id,
+        "group_id": point.group_id,
+        "status": search.status,
+        "draws": len(search.misses) + (search.panorama is not None),
+        "misses": json.dumps([str(miss) for miss in search.misses]),
+        "requested_lat": point.lat,
+        "requested_lon": point.lon,
+        "sample_weight": point.sample_weight,
+    }
+    if search.panorama:
+        found = search.panorama
+        row |= panorama_columns(found)
+        row["snap_m"] = 1000 * float(haversine_km(point.lat, point.lon, found.lat, found.lon))
+    return row
+
+
+def _shard_of_plan(files: CollectionFiles, shard: int) -> pd.DataFrame:
+    plan = read_plan(files)
+    rows = plan[plan["shard"] == shard]
+    if rows.empty:
+        raise CollectionError(f"no shard {shard} in {files.plan}: there are {sorted(set(plan['shard']))[:20]}")
+    return rows
+
+
+def _report(shard: int, searches: list[Search], sent: Sent, seconds: float) -> ShardReport:
+    return ShardReport(
+        shard=shard,
+        phase="find",
+        points=len(searches),
+        statuses=count([search.status for search in searches]),
+        metadata_requests=sent.metadata,
+        reused=sent.reused,
+        seconds=round(seconds, 3),
+    )
+
+
+def _nothing_to_do(state: ShardState) -> ShardReport:
+    """Report a finished phase: the counts of its points, and no request."""
+    earlier = state.report
+    return ShardReport(earlier.shard, earlier.phase, earlier.points, earlier.statuses, earlier.images)

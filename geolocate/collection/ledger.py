@@ -1,0 +1,409 @@
+"""Every request to every provider of one data root: asked, answered, paid.
+
+In: keys of lookups and pictures. Out: what is known already, and the right to send one request. One SQLite file in
+write-ahead mode. ``synchronous`` is FULL, so that the intent to buy is on the disk before the request leaves, also
+where the power fails; group commits (see writer.py) keep that cheap.
+
+A picture's row passes from ``intended`` (claimed by a living session, perhaps on its way) to ``kept`` (its bytes are
+in the store), ``rejected`` (answered, and no further attempt will help), ``open`` (may be tried again) or
+``forgotten``. Money is counted in millionths of a dollar.
+"""
+
+import fcntl
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Self
+
+from geolocate.errors import StorageError
+from geolocate.manifest.schema import image_id
+from geolocate.records import ImageReason, Miss, OutcomeStatus, Panorama, Rights, View, World
+
+SCHEMA_VERSION = 1
+_BUSY_MS = 120_000
+_TABLES = """
+CREATE TABLE lookups (
+    provider TEXT NOT NULL, world TEXT NOT NULL, lat REAL NOT NULL, lon REAL NOT NULL, radius_m REAL NOT NULL,
+    source TEXT NOT NULL, answer TEXT NOT NULL, collection TEXT NOT NULL, answered_at TEXT NOT NULL,
+    PRIMARY KEY (provider, world, lat, lon, radius_m, source)
+) WITHOUT ROWID;
+CREATE TABLE images (
+    world TEXT NOT NULL, image_id TEXT NOT NULL, provider TEXT NOT NULL, source_id TEXT NOT NULL,
+    heading REAL NOT NULL, pitch REAL NOT NULL, fov REAL NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
+    state TEXT NOT NULL, session TEXT, reason TEXT, sha256 TEXT, bytes INTEGER, rights TEXT, answered_at TEXT,
+    PRIMARY KEY (world, image_id)
+) WITHOUT ROWID;
+CREATE INDEX images_by_source ON images (source_id);
+CREATE INDEX images_by_sha256 ON images (sha256);
+CREATE TABLE charges (
+    charge_id INTEGER PRIMARY KEY, collection TEXT NOT NULL, world TEXT NOT NULL, image_id TEXT NOT NULL,
+    micro_usd INTEGER NOT NULL, state TEXT NOT NULL, http_status INTEGER, intended_at TEXT NOT NULL, answered_at TEXT
+);
+CREATE TABLE totals (
+    collection TEXT PRIMARY KEY, metadata_requests INTEGER NOT NULL DEFAULT 0,
+    image_requests INTEGER NOT NULL DEFAULT 0, micro_usd INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What one collection may spend over all its runs; None means no cap."""
+
+    micro_usd: int | None = None
+    images: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchKey:
+    """What a search was for; positions are rounded as the request rounds them, to a centimetre."""
+
+    provider: str
+    world: str
+    lat: float
+    lon: float
+    radius_m: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageKey:
+    """What a picture is of, and in which world: two collections that want the same share one request."""
+
+    world: str
+    provider: str
+    source_id: str
+    view: View
+
+    @property
+    def image_id(self) -> str:
+        """The manifest's name of the picture."""
+        return image_id(self.provider, self.source_id, self.view)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """What the ledger knows about one picture."""
+
+    state: str
+    session: str | None
+    reason: ImageReason | None
+    sha256: str | None
+    bytes: int | None
+    rights: Rights | None
+    answered_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """The right to send one request; it must be settled with what came of it."""
+
+    charge_id: int
+    collection: str
+    key: ImageKey
+    micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What came of a request: ``billed`` is False only where the provider certainly does not count it."""
+
+    state: str
+    billed: bool = True
+    reason: ImageReason | None = None
+    sha256: str | None = None
+    bytes: int = 0
+    rights: Rights | None = None
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What one collection has asked for and paid, over all its runs."""
+
+    metadata_requests: int = 0
+    image_requests: int = 0
+    micro_usd: int = 0
+    bytes: int = 0
+
+
+class Ledger:
+    """One open session on the ledger; the session ends, and its claims with it, when the process does."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.session = uuid.uuid4().hex
+        with _storage_errors(path):
+            self._lock = _hold(_session_file(path, self.session))
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000)
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._create()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and end the session."""
+        self._db.close()
+        self._lock.close()
+        _session_file(self._path, self.session).unlink(missing_ok=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do everything inside, or nothing; other processes wait.
+
+        Raises StorageError when the disk is full or the file is no ledger.
+        """
+        with _storage_errors(self._path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _create(self) -> None:
+        with self.transaction():
+            found = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if found == 0:
+                for statement in _TABLES.split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if found not in (0, SCHEMA_VERSION):
+            raise StorageError(
+                f"{self._path} has version {found}, this program knows {SCHEMA_VERSION}: update the program"
+            )
+
+    # Lookups: free, but never asked for twice either.
+
+    def answers(self, keys: Iterable[SearchKey]) -> list[Panorama | Miss | None]:
+        """Return what is known about each search, None where nothing is."""
+        query = (
+            "SELECT answer FROM lookups WHERE provider = ? AND world = ? AND lat = ? AND lon = ? AND radius_m = ? "
+            "AND source = ?"
+        )
+        with _storage_errors(self._path):
+            rows = [self._db.execute(query, astuple(key)).fetchone() for key in keys]
+        return [_answer_from_json(row["answer"]) if row else None for row in rows]
+
+    def record_answer(self, key: SearchKey, answer: Panorama | Miss, collection: str) -> None:
+        """Keep what the provider said, inside a transaction."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO lookups VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*astuple(key), _answer_to_json(answer), collection, now()),
+        )
+        self.count_metadata(collection)
+
+    def count_metadata(self, collection: str) -> None:
+        """Add one metadata request to the collection's totals, inside a transaction."""
+        self._add(collection, Totals(metadata_requests=1))
+
+    # Pictures: intent and price before, outcome after.
+
+    def image(self, key: ImageKey) -> ImageRow | None:
+        """Return what is known about a picture."""
+        with _storage_errors(self._path):
+            row = self._db.execute(
+                "SELECT * FROM images WHERE world = ? AND image_id = ?", (key.world, key.image_id)
+            ).fetchone()
+        return _image_row(row) if row else None
+
+    def reserve(self, collection: str, key: ImageKey, micro_usd: int, caps: Caps) -> Charge | ImageRow | None:
+        """Claim the picture and set its price aside, inside a transaction.
+
+        Returns the charge to settle; or the row as it is where the picture is known or claimed by a living session;
+        or None where a cap is reached.
+        """
+        row = self.image(key)
+        if row and (row.state in ("kept", "rejected", "forgotten") or self._claimed_by_another(row)):
+            return row
+        spent = self.totals(collection)
+        if caps.images is not None and spent.image_requests + 1 > caps.images:
+            return None
+        if caps.micro_usd is not None and spent.micro_usd + micro_usd > caps.micro_usd:
+            return None
+        return self._claim(collection, key, micro_usd)
+
+    def settle(self, charge: Charge, result: Settlement) -> None:
+        """Write down what came of a request, inside a transaction; what was not billed is given back to the budget."""
+        answered = now()
+        self._db.execute(
+            "UPDATE charges SET state = ?, micro_usd = ?, http_status = ?, answered_at = ? WHERE charge_id = ?",
+            (
+                "billed" if result.billed else "free",
+                charge.micro_usd if result.billed else 0,
+                result.http_status,
+                answered,
+                charge.charge_id,
+            ),
+        )
+        back = 0 if result.billed else 1
+        self._add(charge.collection, Totals(0, -back, -back * charge.micro_usd, result.bytes))
+        rights = json.dumps(asdict(result.rights)) if result.rights else None
+        self._db.execute(
+            "UPDATE images SET state = ?, session = NULL, reason = ?, sha256 = ?, bytes = ?, rights = ?, "
+            "answered_at = ? WHERE world = ? AND image_id = ?",
+            (
+                result.state,
+                result.reason,
+                result.sha256,
+                result.bytes,
+                rights,
+                answered,
+                charge.key.world,
+                charge.key.image_id,
+            ),
+        )
+
+    def reopen(self, key: ImageKey) -> None:
+        """Allow a picture to be asked for again: its file is gone or altered."""
+        self._db.execute(
+            "UPDATE images SET state = 'open', session = NULL, sha256 = NULL WHERE world = ? AND image_id = ?",
+            (key.world, key.image_id),
+        )
+
+    def forget(self, names: Iterable[str]) -> list[str]:
+        """Mark pictures (by image_id or source_id) as never to be asked for again, inside a transaction.
+
+        Returns the hashes that no other picture uses.
+        """
+        hashes: set[str] = set()
+        for name in names:
+            where = "image_id = ? OR source_id = ?"
+            rows = self._db.execute(f"SELECT sha256 FROM images WHERE {where}", (name, name)).fetchall()  # noqa: S608
+            hashes |= {row["sha256"] for row in rows if row["sha256"]}
+            self._db.execute(
+                f"UPDATE images SET state = 'forgotten', session = NULL, sha256 = NULL WHERE {where}",  # noqa: S608
+                (name, name),
+            )
+        used = "SELECT 1 FROM images WHERE sha256 = ?"
+        return sorted(sha256 for sha256 in hashes if not self._db.execute(used, (sha256,)).fetchone())
+
+    def totals(self, collection: str) -> Totals:
+        """Return what the collection has asked for and paid so far, requests under way included."""
+        row = self._db.execute("SELECT * FROM totals WHERE collection = ?", (collection,)).fetchone()
+        return Totals(*(row[1:])) if row else Totals()
+
+    def unsettled(self, collection: str) -> int:
+        """Count the requests of which nobody knows what came: sent, perhaps, by a run that was killed."""
+        query = "SELECT COUNT(*) FROM charges WHERE collection = ? AND state = 'intended'"
+        return int(self._db.execute(query, (collection,)).fetchone()[0])
+
+    def _claim(self, collection: str, key: ImageKey, micro_usd: int) -> Charge:
+        view = key.view
+        self._db.execute(
+            "INSERT INTO images (world, image_id, provider, source_id, heading, pitch, fov, width, height, state, "
+            "session) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?) "
+            "ON CONFLICT DO UPDATE SET state = 'intended', session = excluded.session",
+            (
+                key.world,
+                key.image_id,
+                key.provider,
+                key.source_id,
+                view.heading,
+                view.pitch,
+                view.fov,
+                view.width,
+                view.height,
+                self.session,
+            ),
+        )
+        cursor = self._db.execute(
+            "INSERT INTO charges (collection, world, image_id, micro_usd, state, intended_at) "
+            "VALUES (?, ?, ?, ?, 'intended', ?)",
+            (collection, key.world, key.image_id, micro_usd, now()),
+        )
+        self._add(collection, Totals(0, 1, micro_usd))
+        return Charge(int(cursor.lastrowid or 0), collection, key, micro_usd)
+
+    def _claimed_by_another(self, row: ImageRow) -> bool:
+        """A claim holds while the session that made it lives; the system drops a dead process's lock."""
+        if row.state != "intended" or row.session in (None, self.session):
+            return False
+        try:
+            with _session_file(self._path, str(row.session)).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def _add(self, collection: str, more: Totals) -> None:
+        self._db.execute(
+            "INSERT INTO totals VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "metadata_requests = metadata_requests + excluded.metadata_requests, "
+            "image_requests = image_requests + excluded.image_requests, "
+            "micro_usd = micro_usd + excluded.micro_usd, bytes = bytes + excluded.bytes",
+            (collection, more.metadata_requests, more.image_requests, more.micro_usd, more.bytes),
+        )
+
+
+def now() -> str:
+    """Return the present moment, UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _session_file(ledger: Path, session: str) -> Path:
+    return ledger.parent / "sessions" / f"{session}.lock"
+
+
+def _hold(path: Path) -> IO[bytes]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("wb")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.OperationalError, OSError) as error:
+        if isinstance(error, StorageError):
+            raise
+        advice = {
+            "database or disk is full": "the disk is full: free some space and run again, finished work is kept",
+            "disk I/O error": "the disk gives errors or is full: free some space and run again, finished work is kept",
+        }.get(str(error), f"{error}: see that the folder is writable, then run again")
+        raise StorageError(f"cannot write {path}: {advice}") from error
+    except sqlite3.DatabaseError as error:
+        raise StorageError(f"{path} is no ledger ({error}): restore it, or move it away and start anew") from error
+
+
+def _answer_to_json(answer: Panorama | Miss) -> str:
+    return json.dumps(asdict(answer), ensure_ascii=False)
+
+
+def _answer_from_json(text: str) -> Panorama | Miss:
+    value: dict[str, Any] = json.loads(text)
+    if "status" in value:
+        return Miss(OutcomeStatus(value["status"]), value["detail"])
+    return Panorama(**{**value, "rights": _rights(value["rights"])})
+
+
+def _rights(value: dict[str, Any]) -> Rights:
+    return Rights(**{**value, "world": World(value["world"])})
+
+
+def _image_row(row: sqlite3.Row) -> ImageRow:
+    return ImageRow(
+        state=row["state"],
+        session=row["session"],
+        reason=ImageReason(row["reason"]) if row["reason"] else None,
+        sha256=row["sha256"],
+        bytes=row["bytes"],
+        rights=_rights(json.loads(row["rights"])) if row["rights"] else None,
+        answered_at=row["answered_at"],
+    )

@@ -1,0 +1,196 @@
+"""Where the files of a collection lie, and the tables that its phases leave for each other.
+
+A shard's statistics are written last: a shard whose statistics say that nothing is open, and that were made from the
+same input, is finished and sends no request.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from geolocate.collection.records import ShardReport
+from geolocate.errors import CollectionError
+from geolocate.records import OutcomeStatus, Panorama, Rights, World
+from geolocate.storage import DataRoot, atomic_write, read_json, write_json
+
+FOUND = "found"
+
+FOUND_SCHEMA = pa.schema(
+    [
+        pa.field("point_id", pa.string(), nullable=False),
+        pa.field("group_id", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("draws", pa.int32(), nullable=False),
+        pa.field("misses", pa.string(), nullable=False),
+        pa.field("requested_lat", pa.float64(), nullable=False),
+        pa.field("requested_lon", pa.float64(), nullable=False),
+        pa.field("sample_weight", pa.float64(), nullable=False),
+        pa.field("snap_m", pa.float64()),
+        pa.field("provider", pa.string()),
+        pa.field("source_id", pa.string()),
+        pa.field("lat", pa.float64()),
+        pa.field("lon", pa.float64()),
+        pa.field("captured", pa.string()),
+        pa.field("sequence_id", pa.string()),
+        pa.field("creator", pa.string()),
+        pa.field("camera", pa.string()),
+        pa.field("license", pa.string()),
+        pa.field("attribution", pa.string()),
+        pa.field("rights_basis", pa.string()),
+        pa.field("world", pa.string()),
+        pa.field("terms_version", pa.string()),
+        pa.field("retain_until", pa.string()),
+    ]
+)
+
+OUTCOME_SCHEMA = pa.schema(
+    [
+        pa.field("point_id", pa.string(), nullable=False),
+        pa.field("group_id", pa.string(), nullable=False),
+        pa.field("shard", pa.int32(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("draws", pa.int32(), nullable=False),
+        pa.field("misses", pa.string(), nullable=False),
+        pa.field("source_id", pa.string()),
+        pa.field("lat", pa.float64()),
+        pa.field("lon", pa.float64()),
+        pa.field("requested_lat", pa.float64(), nullable=False),
+        pa.field("requested_lon", pa.float64(), nullable=False),
+        pa.field("images", pa.int32(), nullable=False),
+        pa.field("reasons", pa.string(), nullable=False),
+    ]
+)
+
+ASSIGNED_SCHEMA = pa.schema([pa.field("point_id", pa.string(), nullable=False), pa.field("shard", pa.int32())])
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionFiles:
+    """The fixed names under ``collections/<name>/``."""
+
+    folder: Path
+
+    @property
+    def plan(self) -> Path:
+        """The planned points, one row a point and draw."""
+        return self.folder / "plan.parquet"
+
+    @property
+    def request(self) -> Path:
+        """What the collection was started with."""
+        return self.folder / "collection.json"
+
+    @property
+    def duplicates(self) -> Path:
+        """The points whose panorama belongs to a point of another shard."""
+        return self.folder / "duplicates.parquet"
+
+    @property
+    def manifest(self) -> Path:
+        """One manifest file a shard."""
+        return self.folder / "manifest"
+
+    @property
+    def merged_outcomes(self) -> Path:
+        """One row a planned point, of all shards."""
+        return self.folder / "outcomes.parquet"
+
+    @property
+    def summary(self) -> Path:
+        """The collection's totals."""
+        return self.folder / "summary.json"
+
+    def table(self, phase: str, shard: int) -> Path:
+        """The table of one shard: ``found``, ``manifest`` or ``outcomes``."""
+        return self.folder / phase / f"{shard:05d}.parquet"
+
+    def statistics(self, phase: str, shard: int) -> Path:
+        """The file whose presence means that a phase of a shard was done."""
+        return self.folder / phase / f"{shard:05d}.json"
+
+
+def files_of(root: DataRoot, name: str) -> CollectionFiles:
+    """Return the names of a collection that has been started; raise CollectionError otherwise."""
+    files = CollectionFiles(root.collection(name))
+    if not files.request.exists():
+        started = sorted(path.parent.name for path in root.path.glob("collections/*/collection.json"))
+        raise CollectionError(f"no collection {name!r} under {root.path}: there are {', '.join(started) or 'none'}")
+    return files
+
+
+def read_plan(files: CollectionFiles) -> pd.DataFrame:
+    """Read the plan that the collection was started with."""
+    return pd.read_parquet(files.plan)
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+    """Write rows as Parquet, whole or not at all."""
+    with atomic_write(path) as file:
+        pq.write_table(pa.Table.from_pylist(rows, schema), file, compression="zstd")
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read rows that write_rows wrote; raise CollectionError where they are missing."""
+    if not path.exists():
+        raise CollectionError(f"no file {path}: the phase before this one has not finished for this shard")
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class ShardState:
+    """A finished phase as its statistics tell it: from which input, and how many points a rerun would take up."""
+
+    report: ShardReport
+    input_hash: str
+    open_points: int
+
+
+def write_state(path: Path, state: ShardState) -> None:
+    """Write the statistics, adding the seconds of earlier runs."""
+    earlier = read_state(path)
+    seconds = state.report.seconds + (earlier.report.seconds if earlier else 0.0)
+    report = {**asdict(state.report), "seconds": round(seconds, 3)}
+    write_json(path, {"report": report, "input_hash": state.input_hash, "open_points": state.open_points})
+
+
+def read_state(path: Path) -> ShardState | None:
+    """Read the statistics, None where the phase was never done."""
+    if not path.exists():
+        return None
+    value = read_json(path)
+    return ShardState(ShardReport(**value["report"]), value["input_hash"], value["open_points"])
+
+
+def hash_of(*parts: object) -> str:
+    """Hash the input of a phase; bytes as they are, everything else by its text."""
+    digest = hashlib.sha256()
+    for part in parts:
+        body = part if isinstance(part, bytes) else repr(part).encode()
+        digest.update(len(body).to_bytes(8, "big") + body)
+    return digest.hexdigest()
+
+
+def panorama_columns(panorama: Panorama) -> dict[str, Any]:
+    """Spread a panorama over the columns of the found table."""
+    rights = asdict(panorama.rights)
+    return {name: value for name, value in asdict(panorama).items() if name != "rights"} | rights
+
+
+def panorama_of(row: dict[str, Any]) -> Panorama:
+    """Gather a panorama from a row of the found table."""
+    names = ("license", "attribution", "rights_basis", "terms_version", "retain_until")
+    rights = Rights(**{name: row[name] for name in names}, world=World(row["world"]))
+    own = ("provider", "source_id", "lat", "lon", "captured", "sequence_id", "creator", "camera")
+    return Panorama(**{name: row[name] for name in own}, rights=rights)
+
+
+def count(statuses: list[str]) -> dict[str, int]:
+    """Count statuses in the closed list's order, leaving out those that do not occur."""
+    order = [FOUND, *OutcomeStatus]
+    return {str(status): statuses.count(status) for status in order if status in statuses}

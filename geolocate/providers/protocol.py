@@ -1,0 +1,72 @@
+"""What the collection asks of whoever has the pictures.
+
+In: a sample point, or a panorama and a view. Out: a panorama or the reason why there is none, and a picture.
+A provider makes one attempt a call; whether and when to try again is the collection's business, and the three
+errors below tell it which kind of failure it met.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from geolocate.errors import ProviderError
+from geolocate.records import Miss, Panorama, Picture, Rights, SamplePoint, View
+
+
+class UnreachableError(ProviderError):
+    """No answer, or one that says nothing: worth another attempt.
+
+    ``billable`` is False where it certainly costs nothing: the request never arrived, or failed over there.
+    """
+
+    def __init__(self, message: str, *, billable: bool = True) -> None:
+        super().__init__(message)
+        self.billable = billable
+
+
+class ThrottledError(ProviderError):
+    """The quota is used up for now: everybody pauses. ``retry_after_s`` is the provider's own wish, if any."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RefusedError(ProviderError):
+    """The key, the agreement or the account is not accepted: no further attempt will help."""
+
+
+class Provider(Protocol):
+    """A source of street-level pictures.
+
+    ``realm`` tells answers apart that must never stand in for each other: the world, and the emulated world's
+    version. ``source`` is the filter that a search was made with; both are part of the ledger's keys.
+    ``price_micro_usd`` is what one image request costs, in millionths of a dollar, so that sums stay exact.
+    """
+
+    name: str
+    rights: Rights
+    realm: str
+    source: str
+    price_micro_usd: int
+
+    async def find(self, point: SamplePoint) -> Panorama | Miss:
+        """Return the panorama nearest to the point, or why none is usable. Free.
+
+        Raises UnreachableError, ThrottledError or RefusedError.
+        """
+        ...
+
+    def views(self, panorama: Panorama, wanted: Sequence[View]) -> Sequence[View]:
+        """Return which of the wanted views there are; a photograph has only its own."""
+        ...
+
+    async def fetch(self, panorama: Panorama, view: View) -> Picture:
+        """Return one picture of the panorama; this is the request that may cost money.
+
+        Raises UnreachableError, ThrottledError or RefusedError.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give connections back."""
+        ...
