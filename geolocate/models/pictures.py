@@ -1,4 +1,4 @@
-"""Turn the bytes of a picture into the square tensor that an image encoder was made for.
+"""Turn the bytes of a picture into the square that an image encoder was made for.
 
 The same function serves caching, training and predicting, so a model never meets another resize than it was
 trained with. ``TRANSFORM`` names what is done; change the name with the deed.
@@ -7,7 +7,6 @@ trained with. ``TRANSFORM`` names what is done; change the name with the deed.
 import io
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from geolocate.errors import PictureError
@@ -16,8 +15,8 @@ from geolocate.errors import PictureError
 TRANSFORM = "draft-upright-bicubic-centre"
 
 
-def picture_tensor(body: bytes, pixels: int) -> torch.Tensor:
-    """Decode a picture to ``[3, pixels, pixels]``, float32 between 0 and 1.
+def picture_pixels(body: bytes, pixels: int) -> np.ndarray:
+    """Decode a picture to ``[pixels, pixels, 3]``, 8 bits.
 
     Raises PictureError for bytes that are no picture, or only the beginning of one.
     """
@@ -30,5 +29,4 @@ def picture_tensor(body: bytes, pixels: int) -> torch.Tensor:
         raise PictureError(
             f"a picture of {len(body)} bytes cannot be read ({str(error)[:80]}): give a whole JPEG, PNG or WebP"
         ) from error
-    values = torch.from_numpy(np.array(square, dtype=np.uint8))
-    return values.permute(2, 0, 1).to(torch.float32) / 255
+    return np.asarray(square, dtype=np.uint8)

@@ -1,0 +1,96 @@
+"""What is trained: the two sources, the heads, their optimiser with three learning rates, and the schedule."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from geolocate.models.clip import Clip
+from geolocate.models.image_encoders import best_device
+from geolocate.training.config import TrainConfig
+from geolocate.training.sources import CachedFeatures, LiveCaptions, LivePictures
+
+#: What of the schedule changes from epoch to epoch.
+_SCHEDULE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch", "_last_lr")
+
+
+class Learner(nn.Module):
+    """Sources and heads as one module; its state is what a checkpoint holds.
+
+    ``pictures`` is called with sample numbers, train first and then val; ``captions`` with class numbers.
+    """
+
+    def __init__(
+        self, pictures: CachedFeatures | LivePictures, captions: CachedFeatures | LiveCaptions, config: TrainConfig
+    ) -> None:
+        super().__init__()
+        self.pictures, self.captions = pictures, captions
+        self.clip = Clip(pictures.dim, captions.dim, config.clip)
+        self.to(best_device())
+        self.optimizer = AdamW(self._groups(config))
+        self.schedule = ReduceLROnPlateau(
+            self.optimizer, factor=config.schedule_factor, patience=config.schedule_patience
+        )
+
+    def _groups(self, config: TrainConfig) -> list[dict[str, Any]]:
+        heads = [*self.clip.image_head.parameters(), *self.clip.text_head.parameters()]
+        scale = [self.clip.log_scale] if self.clip.normalised else []
+        groups: list[dict[str, Any]] = [
+            {"params": heads, "lr": config.lr_heads, "weight_decay": config.weight_decay},
+            {"params": scale, "lr": config.lr_heads, "weight_decay": 0.0},
+            {"params": list(self.pictures.parameters()), "lr": config.lr_image, "weight_decay": 0.0},
+            {"params": list(self.captions.parameters()), "lr": config.lr_text, "weight_decay": 0.0},
+        ]
+        return [group for group in groups if group["params"]]
+
+    def loss(self, samples: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        """Loss of one batch: sample numbers and class numbers, ``[B]`` each."""
+        device = self.clip.log_scale.device
+        return self.clip.loss(self.pictures(samples), self.captions(classes), classes.to(device))
+
+    def step(self, samples: torch.Tensor, classes: torch.Tensor) -> float:
+        """Take one step of the optimiser and give the batch's loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(samples, classes)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.clip.clamp_temperature()
+        return float(loss.detach())
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Everything that is needed to go on: weights and the optimiser's moments, by name."""
+        weights = {f"model.{name}": value for name, value in self.state_dict().items()}
+        return weights | dict(self._moments())
+
+    def _moments(self) -> Iterator[tuple[str, torch.Tensor]]:
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            for name, value in moments.items():
+                yield f"optimizer.{number}.{name}", value
+
+    def rates(self) -> dict[str, Any]:
+        """The numbers beside the tensors: learning rates, and where the schedule is."""
+        schedule = self.schedule.state_dict()
+        return {
+            "lr": [group["lr"] for group in self.optimizer.param_groups],
+            "schedule": {name: schedule[name] for name in _SCHEDULE},
+        }
+
+    def restore(self, tensors: dict[str, torch.Tensor], rates: dict[str, Any]) -> None:
+        """Become again what ``tensors()`` and ``rates()`` described."""
+        self.load_state_dict(_below("model.", tensors))
+        state = self.optimizer.state_dict()
+        state["state"] = {}
+        for key, value in _below("optimizer.", tensors).items():
+            number, _, name = key.partition(".")
+            state["state"].setdefault(int(number), {})[name] = value
+        for group, rate in zip(state["param_groups"], rates["lr"], strict=True):
+            group["lr"] = rate
+        self.optimizer.load_state_dict(state)
+        self.schedule.load_state_dict(rates["schedule"])
+
+
+def _below(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

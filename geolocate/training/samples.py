@@ -1,0 +1,71 @@
+"""Turn the train and val parts of a dataset version into numbered samples.
+
+Each image is a sample; the views of a panorama meet again when a posterior is taken. Test rows are never read here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from geolocate.dataset.versions import DatasetVersion
+from geolocate.errors import DatasetError
+from geolocate.geography.distances import geometric_median
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The images of one part: ``rows`` in a fixed order, and the class number of each, ``[N]``."""
+
+    rows: pd.DataFrame
+    classes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def sha256s(self) -> list[str]:
+        """The hash of each picture."""
+        return [str(sha256) for sha256 in self.rows["sha256"]]
+
+    def panoramas(self) -> list[np.ndarray]:
+        """The sample numbers of each panorama's views, in order of heading; panoramas by their id."""
+        ordered = self.rows.reset_index(drop=True).sort_values(["source_id", "heading"])
+        return [group.index.to_numpy() for _, group in ordered.groupby("source_id", sort=True)]
+
+
+def trained_classes(dataset: DatasetVersion) -> pd.DataFrame:
+    """Give the classes that have a training place: ``class_id, class_name, caption, lat, lon``, by ``class_id``.
+
+    A class lies at the geometric median of its training panoramas. Raises DatasetError without training rows.
+    """
+    panoramas = _rows(dataset, "train").drop_duplicates("source_id").sort_values("source_id")
+    medians = {
+        str(class_id): geometric_median(group["lat"].to_numpy(float), group["lon"].to_numpy(float))
+        for class_id, group in panoramas.groupby("class_id")
+    }
+    classes = dataset.classes[dataset.classes["class_id"].isin(list(medians))].sort_values("class_id")
+    positions = np.array([medians[str(class_id)] for class_id in classes["class_id"]])
+    return classes.assign(lat=positions[:, 0], lon=positions[:, 1])[
+        ["class_id", "class_name", "caption", "lat", "lon"]
+    ].reset_index(drop=True)
+
+
+def samples_of(dataset: DatasetVersion, part: str, classes: pd.DataFrame) -> Samples:
+    """Give the samples of one part whose class is among ``classes``. Raises DatasetError when there are none."""
+    rows = _rows(dataset, part)
+    numbers = pd.Index(classes["class_id"]).get_indexer(pd.Index(rows["class_id"]))
+    known = numbers >= 0
+    if not known.any():
+        raise DatasetError(f"no {part} row of dataset {dataset.ref} is of a trained class: collect more places")
+    return Samples(rows[known].reset_index(drop=True), numbers[known].astype(np.int64))
+
+
+def _rows(dataset: DatasetVersion, part: str) -> pd.DataFrame:
+    rows = dataset.rows(part)
+    if rows.empty:
+        raise DatasetError(
+            f"dataset {dataset.ref} has no {part} rows: collect more places a class, so that every part gets some"
+        )
+    # The image id, not the order in which collections were merged, decides the order of the samples.
+    return rows.sort_values("image_id").reset_index(drop=True)
