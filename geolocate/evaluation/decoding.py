@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from geolocate.geography.distances import haversine_km
+from geolocate.geography.distances import haversine_km, unit_vectors
 
 Array = NDArray[np.float64]
 Positions = tuple[Array, Array]
@@ -45,7 +45,7 @@ def least_expected_distance(posterior: Array, lat: Array, lon: Array) -> Positio
     2009 for the sphere).
     """
     weights = np.asarray(posterior, dtype=float)
-    classes = _vectors(np.asarray(lat, dtype=float), np.asarray(lon, dtype=float))
+    classes = unit_vectors(lat, lon)
     found = [_medians(weights[at : at + _PORTION], classes) for at in range(0, len(weights), _PORTION)]
     return _degrees(np.concatenate(found) if found else np.empty((0, 3)))
 
@@ -121,11 +121,6 @@ def _moved(here: Array, step: Array) -> Array:
 
 def _angles(cosine: Array) -> Array:
     return np.asarray(np.arccos(cosine.clip(-1.0, 1.0)))
-
-
-def _vectors(lat: Array, lon: Array) -> Array:
-    phi, lam = np.radians(lat), np.radians(lon)
-    return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
 
 
 def _degrees(vectors: Array) -> Positions:

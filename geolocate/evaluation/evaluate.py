@@ -1,0 +1,195 @@
+"""Evaluate a finished run on the test panoramas of its dataset: the only place where test rows are read.
+
+In: a run's name. Out: ``runs/<run>/metrics.json``, every number beside chance and with its interval, and
+``runs/<run>/predictions.parquet``, one row a test panorama.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from geolocate.dataset.versions import DatasetVersion, open_dataset
+from geolocate.errors import CheckpointError
+from geolocate.evaluation.assess import Bootstrap, Question, assess, decode, top_classes
+from geolocate.evaluation.chance import TrainingPlaces, best_constant_position, most_frequent
+from geolocate.evaluation.decoding import DEFAULT_DECODER, entropy
+from geolocate.evaluation.metrics import Truth
+from geolocate.geography.distances import haversine_km, nearest_km
+from geolocate.geography.partition import partition_version
+from geolocate.geography.regions import load_region
+from geolocate.models.features import image_features
+from geolocate.storage import DataRoot, atomic_write, write_json
+from geolocate.training.checkpoints import TrainedRun, load_run
+
+logger = logging.getLogger(__name__)
+
+METRICS_VERSION = "1.0"
+
+Progress = Callable[[int, int], None]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is known after a run was asked: ``panoramas`` (P rows) and the posterior (P, C) that it gave them."""
+
+    run: TrainedRun
+    dataset: DatasetVersion
+    question: Question
+    panoramas: pd.DataFrame
+    posterior: Array
+
+
+def evaluate(
+    root: DataRoot, run: str, *, bootstrap: Bootstrap | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Evaluate a run on its dataset's test part, write metrics.json and predictions.parquet, return the metrics.
+
+    ``progress(done, total)`` counts the pictures that had to be encoded. Raises CheckpointError when the run was
+    trained on another dataset version or ground partition than there is, DatasetError when the test part is empty.
+    """
+    evaluation = _ask(root, load_run(root, run), progress)
+    metrics = {
+        **_facts(evaluation),
+        **assess(evaluation.question, [evaluation.posterior], bootstrap),
+    }
+    with atomic_write(evaluation.run.path / "predictions.parquet") as file:
+        _predictions(evaluation).to_parquet(file, index=False)
+    # Written last: its presence means that the run is evaluated.
+    write_json(evaluation.run.path / "metrics.json", metrics)
+    logger.info("run %s: mean %.1f km over %d panoramas", run, *_told(metrics))
+    return metrics
+
+
+def _told(metrics: dict[str, Any]) -> tuple[float, int]:
+    return metrics["metrics"]["mean_km"]["model"]["value"], metrics["counts"]["test_panoramas"]
+
+
+def _ask(root: DataRoot, run: TrainedRun, progress: Progress | None) -> Evaluation:
+    dataset = open_dataset(root, f"{run.dataset.name}@{run.dataset.version}")
+    region = load_region(run.region)
+    _check_same(run, dataset, partition_version(region))
+    rows = dataset.rows("test").sort_values(["source_id", "heading"], ignore_index=True)
+    panoramas = rows.drop_duplicates("source_id", ignore_index=True)
+    question = Question(
+        truth_of(panoramas, run.classes), training_places(dataset, run.classes), region.name, region.diagonal_km
+    )
+    features = image_features(root, run.image_encoder(), [str(sha256) for sha256 in rows["sha256"]], progress)
+    views = [features[group.index.to_numpy()] for _, group in rows.groupby("source_id", sort=True)]
+    return Evaluation(run, dataset, question, panoramas, run.posterior(views))
+
+
+def _check_same(run: TrainedRun, dataset: DatasetVersion, current: str) -> None:
+    """Refuse to test on ground that this run may have been trained on."""
+    if dataset.ref.sha256 != run.dataset.sha256:
+        raise CheckpointError(
+            f"run {run.run!r} was trained on {run.dataset} with the hash {run.dataset.sha256[:12]}, "
+            f"the dataset there is {dataset.ref.sha256[:12]}: train again on it"
+        )
+    for found in (dataset.partition_version, current):
+        if found != run.partition_version:
+            raise CheckpointError(
+                f"run {run.run!r} was trained under ground partition {run.partition_version!r}, not {found!r}: "
+                "its test ground may have been trained on; train again under the new partition"
+            )
+
+
+def truth_of(panoramas: pd.DataFrame, classes: pd.DataFrame) -> Truth:
+    """Return where the panoramas are, and their classes among the trained ones."""
+    return Truth(
+        panoramas["lat"].to_numpy(float),
+        panoramas["lon"].to_numpy(float),
+        pd.Index(classes["class_id"]).get_indexer(pd.Index(panoramas["class_id"])),
+        panoramas["block_id"].to_numpy(str),
+    )
+
+
+def training_places(dataset: DatasetVersion, classes: pd.DataFrame) -> TrainingPlaces:
+    """Return the training panoramas and the classes' positions: all that chance may know."""
+    panoramas = dataset.rows("train").drop_duplicates("source_id").sort_values("source_id")
+    number = pd.Index(classes["class_id"]).get_indexer(pd.Index(panoramas["class_id"]))
+    panoramas, number = panoramas[number >= 0], number[number >= 0]
+    return TrainingPlaces(
+        panoramas["lat"].to_numpy(float),
+        panoramas["lon"].to_numpy(float),
+        number,
+        np.ones(len(panoramas)),
+        classes["lat"].to_numpy(float),
+        classes["lon"].to_numpy(float),
+    )
+
+
+def _facts(evaluation: Evaluation) -> dict[str, Any]:
+    run, dataset, places = evaluation.run, evaluation.dataset, evaluation.question.places
+    lat, lon = best_constant_position(places)
+    return {
+        "metrics_version": METRICS_VERSION,
+        "run": run.run,
+        "dataset": asdict(run.dataset),
+        "world": run.world.value,
+        "region": evaluation.question.region,
+        "diagonal_km": evaluation.question.diagonal_km,
+        "level": run.level,
+        "partition_version": run.partition_version,
+        "seed": run.config.seed,
+        "config": run.config.model_dump(mode="json"),
+        "decoder": DEFAULT_DECODER,
+        "counts": _counts(evaluation),
+        "classes_without_test": _without_test(evaluation),
+        "chance": {
+            "prior_class": str(run.classes["class_name"].iloc[most_frequent(places)[0]]),
+            "best_constant": {"lat": lat, "lon": lon},
+        },
+        "licenses": {str(key): int(count) for key, count in dataset.rows("test")["license"].value_counts().items()},
+    }
+
+
+def _counts(evaluation: Evaluation) -> dict[str, int]:
+    dataset, counts = evaluation.dataset, {"classes": len(evaluation.run.classes)}
+    for part in ("train", "val", "calibration", "test"):
+        rows = dataset.rows(part)
+        counts[f"{part}_panoramas"] = int(rows["source_id"].nunique())
+        counts[f"{part}_images"] = len(rows)
+    aside = dataset.frame[dataset.frame["part"].isin(["buffer", "unseen"])]
+    for name, left_out in aside.groupby("part"):
+        counts[f"{name}_panoramas"] = int(left_out["source_id"].nunique())
+    return {**counts, "test_blocks": int(evaluation.panoramas["block_id"].nunique())}
+
+
+def _without_test(evaluation: Evaluation) -> list[str]:
+    classes = evaluation.run.classes
+    return [
+        str(name) for name in classes.loc[~classes["class_id"].isin(evaluation.panoramas["class_id"]), "class_name"]
+    ]
+
+
+def _predictions(evaluation: Evaluation) -> pd.DataFrame:
+    """One row a test panorama: truth, prediction, top five, kilometres, doubt, distance to training ground."""
+    posterior, question, classes = evaluation.posterior, evaluation.question, evaluation.run.classes
+    truth, best = question.truth, top_classes(posterior)
+    lat, lon = decode(question, posterior, DEFAULT_DECODER)
+    argmax_lat, argmax_lon = decode(question, posterior, "argmax")
+    ids, names = classes["class_id"].to_numpy(str), classes["class_name"].to_numpy(str)
+    frame = evaluation.panoramas[["source_id", "class_id", "class_name", "block_id", "lat", "lon"]]
+    return frame.assign(
+        predicted_class_id=ids[best[:, 0]],
+        predicted_class_name=names[best[:, 0]],
+        predicted_lat=lat,
+        predicted_lon=lon,
+        argmax_lat=argmax_lat,
+        argmax_lon=argmax_lon,
+        correct=best[:, 0] == truth.class_index,
+        in_top5=(best == truth.class_index[:, None]).any(axis=1),
+        km=haversine_km(truth.lat, truth.lon, lat, lon),
+        argmax_km=haversine_km(truth.lat, truth.lon, argmax_lat, argmax_lon),
+        top5_class_ids=ids[best].tolist(),
+        top5_class_names=names[best].tolist(),
+        top5_probabilities=np.take_along_axis(posterior, best, axis=1).tolist(),
+        entropy_nats=entropy(posterior),
+        nearest_train_km=nearest_km(truth.lat, truth.lon, question.places.lat, question.places.lon),
+    )
