@@ -91,7 +91,6 @@ def prefect_environment(root: Path, ui_port: int, inherited: Mapping[str, str] =
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "geolocate",
-        "PREFECT_LOGGING_ROOT_LEVEL": "INFO",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         # Beats let the server notice a run whose worker was killed along with it.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import requests
 
 from deployments import components
 from deployments.configuration import (
@@ -24,6 +26,7 @@ from deployments.configuration import (
     server_url,
     stack_settings,
 )
+from deployments.orphans import settle_orphans
 from deployments.processes import is_running, stop
 from deployments.state import StackState, load_state, save_state, state_file
 from geolocate.errors import GeolocateError, StackError
@@ -88,7 +91,8 @@ def temporary_stack(root: Path, settings: StackSettings, say: Say) -> Iterator[A
 
 def _server_and_emulator(root: Path, settings: StackSettings, say: Say) -> Addresses:
     state = load_state(root)
-    if not state.running("server"):
+    is_new = not state.running("server")
+    if is_new:
         state = _start_server(root, settings.ui_port, state)
         say(f"starting the Prefect server on port {settings.ui_port} …")
     if needs_emulator(settings_from_environment()) and not state.running("emulator"):
@@ -101,6 +105,8 @@ def _server_and_emulator(root: Path, settings: StackSettings, say: Say) -> Addre
     if not server:
         raise StackError(f"the server ended at its start: see {components.log_file(root, 'server')}")
     components.wait_for_server(server, state.server_url)
+    if is_new:  # nobody can have worked while there was no server
+        settle_orphans(state.server_url)
     return _addresses(root, state)
 
 
@@ -151,10 +157,18 @@ def _with_free_ports(settings: StackSettings, state: StackState) -> StackSetting
 def _stop_all(root: Path, state: StackState, keeping: set[str] | None = None) -> None:
     kept = keeping or set()
     for prefix in _STOP_ORDER:
+        if prefix == "server" and state.running("server") and "server" not in kept:
+            _settle(state.server_url)
         stop([child for child in state.children if child.name.startswith(prefix) and child.name not in kept])
     save_state(
         root, state.model_copy(update={"children": tuple(child for child in state.children if child.name in kept)})
     )
+
+
+def _settle(url: str) -> None:
+    """Settle what the workers left, where the server still answers; the next start does it otherwise."""
+    with suppress(requests.RequestException):
+        settle_orphans(url)
 
 
 @contextmanager
@@ -196,7 +210,18 @@ def run(root: Path, settings: StackSettings, command: Sequence[str], say: Say) -
     started = time.monotonic()
     with temporary_stack(root, settings, say) as addresses:
         say(f"runs can be watched at {addresses.ui} (ready after {time.monotonic() - started:.1f} s)")
-        return subprocess.run(command, env=addresses.environment, cwd=CHECKOUT, check=False).returncode
+        return _wait_for(subprocess.Popen(command, env=addresses.environment, cwd=CHECKOUT))
+
+
+def _wait_for(command: subprocess.Popen[bytes]) -> int:
+    """Let the command end in its own way, also when it is interrupted: the terminal tells it as well as us."""
+    while True:
+        try:
+            return command.wait()
+        except KeyboardInterrupt:
+            continue
+        except SystemExit:  # only we were told to end
+            command.send_signal(signal.SIGINT)
 
 
 def _say_up(addresses: Addresses, root: Path, say: Say) -> None:
@@ -245,6 +270,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # `make down` in another terminal, or a closing session, ends the command as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A closing session must not leave anything behind either.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(main())
