@@ -3,26 +3,130 @@
 In: surroundings, a camera and a nuisance seed; never a coordinate, a name or an id. Out: JPEG bytes.
 """
 
-from dataclasses import dataclass
+import math
+from functools import lru_cache
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
+from geolocate.emulator.camera import CAMERA_HEIGHT_M, Camera, Viewpoint
+from geolocate.emulator.light import light_of
+from geolocate.emulator.nature import fill_sea, lay_fields, raise_hills
+from geolocate.emulator.noise import mix_arrays, unit
+from geolocate.emulator.palettes import palette_of
 from geolocate.emulator.pictures import jpeg_bytes
+from geolocate.emulator.roadside import fill_plots, lay_road, park_cars, place_furniture
+from geolocate.emulator.shapes import Shapes, whole
+from geolocate.emulator.stage import Stage
 from geolocate.emulator.world import Surroundings
 
+Pixels = NDArray[np.float32]
 
-@dataclass(frozen=True, slots=True)
-class Camera:
-    """Where the camera looks, in degrees, and how large the picture is in pixels."""
-
-    heading: float
-    pitch: float
-    fov: float
-    width: int
-    height: int
+_TILE = 512
+#: Noise is laid on the ground so that one of its cells is this many metres wide.
+_GROUND_CELL_M = 0.35
 
 
 def draw_scene(surroundings: Surroundings, camera: Camera, nuisance: int) -> bytes:
     """Draw what the camera sees; the same arguments give the same bytes."""
-    image = Image.new("RGB", (camera.width, camera.height), (120, 140, 180))
-    return jpeg_bytes(image)
+    stage = _stage(surroundings, camera, nuisance)
+    image = _ground(stage)
+    fill_sea(stage)
+    raise_hills(stage)
+    fill_plots(stage)
+    place_furniture(stage)
+    park_cars(stage)
+    stage.shapes.paint(ImageDraw.Draw(image))
+    return jpeg_bytes(_exposed(stage, image))
+
+
+def _stage(place: Surroundings, camera: Camera, nuisance: int) -> Stage:
+    palette, light = palette_of(place), light_of(place, nuisance)
+    own = nuisance & 0xFFFFFFFF
+    lane = -1 if place.drives_left else 1
+    view = Viewpoint(camera, math.radians(camera.heading - place.road_bearing), lane * 1.7)
+    return Stage(place, palette, light, view, Shapes(view, light.sky_low, light.haze_m), own)
+
+
+def _ground(stage: Stage) -> Image.Image:
+    """Sky above the horizon, and below it the ground with its road, rough as ground is."""
+    view, light = stage.view, stage.light
+    size = (view.camera.width, view.camera.height)
+    image = Image.new("RGB", size, whole(stage.palette.soil))
+    shapes = Shapes(view, light.sky_low, 1e9)
+    lay_fields(stage, shapes)
+    lay_road(stage, shapes)
+    shapes.paint(ImageDraw.Draw(image))
+    pixels = np.asarray(image, dtype=np.float32).copy()
+    rows = np.arange(size[1], dtype=np.float32) + 0.5
+    below = rows > view.horizon + 1
+    pixels[below] *= _ground_texture(view, rows[below])[..., None]
+    pixels[~below] = _sky(stage, rows[~below])
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def _ground_texture(view: Viewpoint, rows: Pixels) -> Pixels:
+    """How light each ground pixel is, (rows, width), from noise that lies on the ground in perspective."""
+    pitch = math.radians(view.camera.pitch)
+    up = (view.camera.height / 2 - rows) / view.focal
+    sink = -(up * math.cos(pitch) + math.sin(pitch))
+    reach = CAMERA_HEIGHT_M / np.maximum(sink, 1e-4)
+    ahead = reach * (math.cos(pitch) - up * math.sin(pitch))
+    columns = (np.arange(view.camera.width, dtype=np.float32) + 0.5 - view.camera.width / 2) / view.focal
+    side = reach[:, None] * columns[None, :]
+    east = side * math.cos(view.yaw) + ahead[:, None] * math.sin(view.yaw)
+    north = ahead[:, None] * math.cos(view.yaw) - side * math.sin(view.yaw)
+    cells = [np.floor(np.clip(v / _GROUND_CELL_M, -1e6, 1e6)).astype(np.int64) & (_TILE - 1) for v in (east, north)]
+    # Far away many cells share a pixel and average out.
+    strength = 0.16 / (1 + reach[:, None] / 25)
+    return np.asarray(1 + strength * _noise_tile()[cells[0], cells[1]], dtype=np.float32)
+
+
+def _sky(stage: Stage, rows: Pixels) -> Pixels:
+    """The sky's gradient with clouds, (rows, width, 3)."""
+    view, light = stage.view, stage.light
+    rise = np.clip((view.horizon - rows) / (0.9 * view.focal), 0, 1)[:, None, None]
+    low, top = (np.array(colour, dtype=np.float32) for colour in (light.sky_low, light.sky_top))
+    sky = low + (top - low) * rise
+    rng = stage.rng(7)
+    first, second = rng.randrange(_TILE), rng.randrange(_TILE)
+    height = ((np.arange(len(rows)) * 2 + first) % _TILE)[:, None]
+    turn = ((np.arange(view.camera.width) + second + int(view.yaw * view.focal)) % _TILE)[None, :]
+    clouds = np.clip(_cloud_tile()[height, turn] - 0.9 + 1.1 * light.overcast, 0, 1)[..., None]
+    return np.asarray(sky + clouds * (np.array((232, 233, 236), dtype=np.float32) - sky) * 0.75, dtype=np.float32)
+
+
+def _exposed(stage: Stage, image: Image.Image) -> Image.Image:
+    """What the camera makes of the light: gain, colour cast, grain."""
+    light = stage.light
+    pixels = np.asarray(image, dtype=np.float32) * (np.array(light.cast, dtype=np.float32) * light.gain)
+    rng = stage.rng(8, round(stage.view.camera.heading * 16))
+    rows, columns = (rng.randrange(_TILE) for _ in range(2))
+    height, width = pixels.shape[:2]
+    grain = _noise_tile()[(np.arange(height) + rows)[:, None] % _TILE, (np.arange(width) + columns)[None, :] % _TILE]
+    pixels += grain[..., None] * light.grain
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+@lru_cache(maxsize=1)
+def _noise_tile() -> Pixels:
+    """White noise of variance 1 that repeats after _TILE pixels; from hashes, so the same on every machine."""
+    words = mix_arrays(1, np.arange(_TILE * _TILE))
+    total = sum(unit(words, part) for part in range(4)) - 2.0
+    return np.asarray(total * math.sqrt(3), dtype=np.float32).reshape(_TILE, _TILE)
+
+
+@lru_cache(maxsize=1)
+def _cloud_tile() -> Pixels:
+    """Smooth noise of several sizes, about 0 to 1, that repeats after _TILE pixels."""
+    total = np.zeros((_TILE, _TILE))
+    for octave, cells in enumerate((4, 8, 16, 32)):
+        corners = unit(mix_arrays(2 + octave, np.arange(cells * cells))).reshape(cells, cells)
+        at = np.arange(_TILE) * cells / _TILE
+        low = at.astype(int)
+        share = at - low
+        share = share * share * (3 - 2 * share)
+        rows = corners[low] * (1 - share)[:, None] + corners[(low + 1) % cells] * share[:, None]
+        total += (rows[:, low] * (1 - share) + rows[:, (low + 1) % cells] * share) * 0.5 ** (octave + 1)
+    return np.asarray(total, dtype=np.float32)

@@ -11,7 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context, parent_process
 
-from geolocate.emulator.scenes import Camera, draw_scene
+from geolocate.emulator.camera import Camera
+from geolocate.emulator.scenes import draw_scene
 from geolocate.emulator.world import Surroundings
 
 

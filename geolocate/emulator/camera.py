@@ -1,0 +1,96 @@
+"""Project a scene in metres onto a picture in pixels.
+
+In: points in the road's frame: x to the right of the road's middle, y along it, z up from the ground. Out: pixels.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Point = tuple[float, float, float]
+
+#: What is nearer than this is cut away, in metres.
+NEAR_M = 0.4
+#: The camera's mast on the roof of the car.
+CAMERA_HEIGHT_M = 2.6
+#: Pixels far outside the picture are pulled in, as drawing them would overflow.
+_LIMIT = 4000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Where the camera looks, in degrees, and how large the picture is in pixels."""
+
+    heading: float
+    pitch: float
+    fov: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """A camera standing in a scene: ``yaw`` radians to the right of the road's direction, at ``x`` across it."""
+
+    camera: Camera
+    yaw: float
+    x: float
+
+    @property
+    def focal(self) -> float:
+        """The focal length in pixels."""
+        return self.camera.width / 2 / math.tan(math.radians(self.camera.fov) / 2)
+
+    @property
+    def horizon(self) -> float:
+        """The horizon's row in pixels; it may lie outside the picture."""
+        pitch = math.radians(min(max(self.camera.pitch, -89.0), 89.0))
+        return self.camera.height / 2 + self.focal * math.tan(pitch)
+
+    def distance(self, x: float, y: float) -> float:
+        """Metres on the ground from the camera."""
+        return math.hypot(x - self.x, y)
+
+    def sees(self, x: float, y: float, radius: float) -> bool:
+        """Whether something of this size could be in the picture."""
+        right, ahead = x - self.x, y
+        side = right * math.cos(self.yaw) - ahead * math.sin(self.yaw)
+        depth = right * math.sin(self.yaw) + ahead * math.cos(self.yaw)
+        slope = self.camera.width / 2 / self.focal
+        steep = abs(self.camera.pitch) > 35
+        return steep or (depth > -radius and abs(side) - radius * math.hypot(1, slope) < max(depth, 0) * slope)
+
+    def to_camera(self, points: Sequence[Point] | Floats) -> Floats:
+        """Turn points (N, 3) into right, up and ahead of the camera (N, 3)."""
+        x, y, z = (np.asarray(points, dtype=np.float64).reshape(-1, 3) - (self.x, 0, CAMERA_HEIGHT_M)).T
+        side = x * math.cos(self.yaw) - y * math.sin(self.yaw)
+        level = x * math.sin(self.yaw) + y * math.cos(self.yaw)
+        pitch = math.radians(self.camera.pitch)
+        ahead = level * math.cos(pitch) + z * math.sin(pitch)
+        up = z * math.cos(pitch) - level * math.sin(pitch)
+        return np.column_stack([side, up, ahead])
+
+    def to_pixels(self, seen: Floats) -> Floats:
+        """Turn points in front of the camera (N, 3) into columns and rows (N, 2), whole quarters of pixels."""
+        scale = self.focal / seen[:, 2]
+        pixels = np.column_stack(
+            [self.camera.width / 2 + seen[:, 0] * scale, self.camera.height / 2 - seen[:, 1] * scale]
+        )
+        return np.asarray(np.round(np.clip(pixels, -_LIMIT, _LIMIT) * 4) / 4)
+
+
+def clip_near(seen: Floats) -> Floats:
+    """Cut a polygon (N, 3) where it comes nearer to the camera than NEAR_M; may leave nothing."""
+    kept: list[Floats] = []
+    for index in range(len(seen)):
+        before, here = seen[index - 1], seen[index]
+        if (before[2] >= NEAR_M) != (here[2] >= NEAR_M):
+            share = (NEAR_M - before[2]) / (here[2] - before[2])
+            kept.append(before + share * (here - before))
+        if here[2] >= NEAR_M:
+            kept.append(here)
+    return np.array(kept).reshape(-1, 3)
