@@ -1,6 +1,6 @@
 """The one way to collect, which every collecting flow is a thin preset of."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from prefect import get_run_logger, unmapped
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -21,7 +21,7 @@ Provider = Annotated[str | None, Field(description="google or folder; empty: the
 Seed = Annotated[int, Field(ge=0, description="The same seed gives the same points on any machine")]
 
 
-def shard_runner() -> ThreadPoolTaskRunner[object]:
+def shard_runner() -> ThreadPoolTaskRunner[Any]:
     """Two shards at a time: each is asynchronous inside, and one decodes while the other waits."""
     return ThreadPoolTaskRunner(max_workers=2)
 

@@ -1,13 +1,12 @@
 """The one way to train and evaluate, shared by train-clip, sweep-clip and the whole chain."""
 
-import hashlib
 from typing import Annotated, Any
 
 from prefect import get_run_logger
 from pydantic import Field
 
 from geolocate.dataset import open_dataset
-from geolocate.training.config import TrainConfig
+from geolocate.training.config import TrainConfig, default_run_name
 from tasks import learning
 from tasks.artifacts import show_map, show_metrics, show_report
 from tasks.orders import data_root
@@ -21,9 +20,7 @@ Epochs = Annotated[int, Field(ge=1, le=1000, description="Epochs at the most; ea
 
 def run_name(dataset: str, config: TrainConfig) -> str:
     """Name a run by what it learns from and how, so that the same training asked for twice is one run."""
-    ref = open_dataset(data_root(), dataset).ref
-    recipe = hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:6]
-    return f"{ref.name}-{ref.version[:8]}-{recipe}"
+    return default_run_name(open_dataset(data_root(), dataset).ref, config)
 
 
 def train_and_evaluate(dataset: str, config: TrainConfig) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 import base64
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
+from prefect import get_run_logger
 from prefect.artifacts import (
     create_image_artifact,
     create_markdown_artifact,
@@ -15,31 +18,53 @@ from prefect.artifacts import (
 )
 
 Progress = Callable[[int, int], None]
+PhaseProgress = Callable[[str, int, int], None]
 
-#: An update costs the server a request: at most one in this many seconds.
+#: An update costs the server a request, and a line of the log a reader's time: at most one in so many seconds.
 UPDATE_SECONDS = 2.0
+LINE_SECONDS = 10.0
+
+
+@dataclass
+class ProgressBar:
+    """A progress artifact, and a line in the log now and then."""
+
+    description: str
+    artifact: UUID
+    updated: float
+    logged: float
+
+    @classmethod
+    def begin(cls, description: str) -> "ProgressBar":
+        """Show an empty bar."""
+        artifact = create_progress_artifact(progress=0.0, description=description)
+        now = time.monotonic()
+        return cls(description, cast("UUID", artifact), now, now)
+
+    def report(self, done: int, total: int) -> None:
+        """Move the bar to ``done`` of ``total``."""
+        now = time.monotonic()
+        if done >= total or now - self.updated >= UPDATE_SECONDS:
+            self.updated = now
+            update_progress_artifact(self.artifact, progress=100.0 * done / max(total, 1))
+        if now - self.logged >= LINE_SECONDS:
+            self.logged = now
+            get_run_logger().info("%s: %d of %d", self.description, done, total)
 
 
 def shard_progress(collection: str, step: str) -> Progress:
-    """A progress bar for one step over one shard."""
-    return _progress(f"{collection}: {step}")
+    """A bar for one step over one shard."""
+    return ProgressBar.begin(f"{collection}: {step}").report
 
 
-def step_progress(run: str) -> Progress:
-    """A progress bar for one long step of a training run."""
-    return _progress(f"{run}: training")
+def phase_progress(run: str) -> PhaseProgress:
+    """A bar for each phase of a training, begun when the phase begins."""
+    bars: dict[str, ProgressBar] = {}
 
-
-def _progress(description: str) -> Progress:
-    artifact = create_progress_artifact(progress=0.0, description=description)
-    updated = time.monotonic()
-
-    def report(done: int, total: int) -> None:
-        nonlocal updated
-        finished = done >= total
-        if finished or time.monotonic() - updated >= UPDATE_SECONDS:
-            updated = time.monotonic()
-            update_progress_artifact(artifact, progress=100.0 * done / max(total, 1))
+    def report(phase: str, done: int, total: int) -> None:
+        if phase not in bars:
+            bars[phase] = ProgressBar.begin(f"{run}: {phase}")
+        bars[phase].report(done, total)
 
     return report
 

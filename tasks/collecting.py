@@ -1,11 +1,12 @@
 """Tasks of collecting; a shard of hundreds of places is one task, an image is none."""
 
+from dataclasses import asdict
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from geolocate.collection import collect
+from geolocate import collection
 from geolocate.collection.plan import make_plan
 from geolocate.collection.validate import validate_collection
 from tasks.artifacts import shard_progress
@@ -20,28 +21,28 @@ def plan_collection(order: CollectionOrder) -> list[int]:
 
 
 def _plan(order: CollectionOrder) -> list[int]:
-    collect.start_collection(data_root(), order.request(), make_plan(order.plan))
-    return collect.shard_numbers(data_root(), order.name)
+    collection.start_collection(data_root(), order.name, make_plan(order.plan), order.request())
+    return collection.shard_numbers(data_root(), order.name)
 
 
 @task(task_run_name="find panoramas, shard {shard}", cache_policy=NO_CACHE)
 def find_shard(order: CollectionOrder, shard: int) -> dict[str, Any]:
     """Find the panoramas of a shard by their free metadata."""
     progress = shard_progress(order.name, f"find-{shard}")
-    return CLOCK.measures(collect.find_shard)(data_root(), order.request(), shard, progress).as_dict()
+    return asdict(CLOCK.measures(collection.find_shard)(data_root(), order.request(), shard, progress))
 
 
 @task(task_run_name="assign panoramas of {order.name}", cache_policy=NO_CACHE)
 def assign_panoramas(order: CollectionOrder) -> int:
     """Give each panorama to one point before anything is billed."""
-    return CLOCK.measures(collect.assign_panoramas)(data_root(), order.request())
+    return CLOCK.measures(collection.assign_panoramas)(data_root(), order.request())
 
 
 @task(task_run_name="fetch images, shard {shard}", cache_policy=NO_CACHE)
 def fetch_shard(order: CollectionOrder, shard: int) -> dict[str, Any]:
     """Fetch the views of a shard's panoramas, each at most once a data root."""
     progress = shard_progress(order.name, f"fetch-{shard}")
-    return CLOCK.measures(collect.fetch_shard)(data_root(), order.request(), shard, progress).as_dict()
+    return asdict(CLOCK.measures(collection.fetch_shard)(data_root(), order.request(), shard, progress))
 
 
 @task(task_run_name="add up {order.name}", cache_policy=NO_CACHE)
@@ -51,6 +52,6 @@ def finish_collection(order: CollectionOrder) -> dict[str, Any]:
 
 
 def _finish(order: CollectionOrder) -> dict[str, Any]:
-    summary = collect.finish_collection(data_root(), order.name)
+    summary = collection.finish_collection(data_root(), order.name)
     validate_collection(data_root(), order.name).raise_if_broken()
-    return summary.as_dict()
+    return asdict(summary)

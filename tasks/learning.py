@@ -10,7 +10,7 @@ from geolocate.evaluation.evaluate import evaluate
 from geolocate.reporting.report import write_report
 from geolocate.training.config import TrainConfig
 from geolocate.training.loop import train
-from tasks.artifacts import step_progress
+from tasks.artifacts import phase_progress
 from tasks.orders import data_root
 from tasks.timing import CLOCK
 
@@ -19,7 +19,7 @@ from tasks.timing import CLOCK
 def train_clip(dataset: str, config: TrainConfig, run: str) -> str:
     """Train, or go on with an interrupted training; a finished run is kept as it is."""
     root = data_root()
-    CLOCK.measures(train)(root, open_dataset(root, dataset), config, run, step_progress(run))
+    CLOCK.measures(train)(root, open_dataset(root, dataset), config, run, phase_progress(run))
     return run
 
 

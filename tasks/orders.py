@@ -2,9 +2,10 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from geolocate.collection.collect import CollectRequest
+from geolocate.collection import CollectRequest
 from geolocate.collection.plan import PlanRequest
 from geolocate.dataset import PublishRequest
+from geolocate.geography.regions import load_region
 from geolocate.settings import Settings, settings_from_environment
 from geolocate.storage import DataRoot
 
@@ -20,10 +21,15 @@ class CollectionOrder(BaseModel):
     max_images: int | None = Field(default=None, ge=0)
 
     @property
+    def cell_km(self) -> float:
+        """The side of a cell: the order's own, or the region's usual one."""
+        return self.plan.cell_km or load_region(self.plan.region).grid_km
+
+    @property
     def dataset(self) -> str:
         """The dataset that this collection ends in: what was sampled, not how densely."""
         plan = self.plan
-        what = f"cities-{plan.top}" if plan.kind == "cities" else f"grid-{plan.cell_km:g}km"
+        what = f"cities-{plan.top}" if plan.kind == "cities" else f"grid-{self.cell_km:g}km"
         return f"{plan.region}-{what}"
 
     @property
@@ -51,7 +57,7 @@ class CollectionOrder(BaseModel):
             region=plan.region,
             level="city" if plan.kind == "cities" else "cell",
             top=plan.top,
-            cell_km=plan.cell_km,
+            cell_km=self.cell_km,
         )
 
 

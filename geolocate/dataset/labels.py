@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from geolocate.geography.distances import EARTH_RADIUS_KM
+from geolocate.geography.distances import EARTH_RADIUS_KM, unit_vectors
 from geolocate.geography.grids import cell_ids
 from geolocate.geography.partition import ground_partition
 from geolocate.geography.places import top_places
@@ -61,14 +61,8 @@ def merged_cities(region: Region, settings: LabelSettings) -> pd.DataFrame:
 def _cities(region: Region, lat: np.ndarray, lon: np.ndarray, settings: LabelSettings) -> np.ndarray:
     places = top_places(region, settings.top)
     parents = merged_cities(region, settings).set_index("place_id")["parent_id"]
-    tree = cKDTree(_unit_vectors(places["lat"].to_numpy(float), places["lon"].to_numpy(float)))
+    tree = cKDTree(unit_vectors(places["lat"].to_numpy(float), places["lon"].to_numpy(float)))
     reach = 2 * np.sin(CITY_REACH_KM / EARTH_RADIUS_KM / 2)
-    chord, nearest = tree.query(_unit_vectors(lat, lon))
+    chord, nearest = tree.query(unit_vectors(lat, lon))
     ids = parents.loc[places["place_id"]].to_numpy(str)[nearest]
     return np.where(chord <= reach, ids, "")
-
-
-def _unit_vectors(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    """Points on the unit sphere: the nearest by chord is the nearest by great circle."""
-    phi, lam = np.radians(lat), np.radians(lon)
-    return np.column_stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])

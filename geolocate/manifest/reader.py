@@ -18,7 +18,7 @@ def read_manifest(path: Path) -> gpd.GeoDataFrame:
     ``schema_version`` is another than this code's.
     """
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    if not files:
+    if not files or not path.exists():
         raise ManifestError(f"no manifest in {path}: run `geolocate data collect` for it first")
     frames = [_read_one(file) for file in files]
     rows = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
