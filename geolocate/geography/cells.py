@@ -1,0 +1,38 @@
+"""Standard identifiers of square cells of ground, and their everyday names.
+
+In: projected metres. Out: codes in the style of the European reference grid, such as ``10kmE348N313``: the cell's
+size, and its lower-left corner without the zeros that every corner of that size has. Codes outside Europe carry
+the number of their CRS in front (``5070-200kmW8N14``; west and south of the origin are W and S).
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Texts = npt.NDArray[np.object_]
+
+
+def cell_code(prefix: str, size_m: int, column: int, row: int) -> str:
+    """Return the code of one cell; ``column`` and ``row`` count cells from the CRS's origin."""
+    divisor = _shared_zeros(size_m)
+    east, north = column * size_m // divisor, row * size_m // divisor
+    size = f"{size_m // 1000}km" if size_m % 1000 == 0 else f"{size_m}m"
+    return f"{prefix}{size}{'E' if east >= 0 else 'W'}{abs(east)}{'N' if north >= 0 else 'S'}{abs(north)}"
+
+
+def _shared_zeros(size_m: int) -> int:
+    divisor = 1
+    while size_m % (divisor * 10) == 0:
+        divisor *= 10
+    return divisor
+
+
+def cell_index(size_m: int, metres: npt.NDArray[np.float64]) -> Ints:
+    """Return the column of x, or the row of y; a position on a border belongs to the cell east or north of it."""
+    return np.floor(metres / size_m).astype(np.int64)
+
+
+def unique_cells(column: Ints, row: Ints) -> tuple[list[tuple[int, int]], Ints]:
+    """Return the different (column, row) pairs in order, and for each position the number of its pair."""
+    pairs, inverse = np.unique(np.column_stack([column, row]), axis=0, return_inverse=True)
+    return [(int(one), int(other)) for one, other in pairs], np.asarray(inverse).reshape(-1)

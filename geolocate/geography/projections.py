@@ -1,0 +1,89 @@
+"""From degrees to metres and back, in the projected CRS of each zone of a region.
+
+The one place where coordinates change their order and unit: ``lat, lon`` in degrees outside, ``x, y`` in metres
+inside. Only the map projection is applied, never a datum shift: PROJ would choose among shifts by the grid files
+that happen to be installed or reachable, and the same plan would differ from machine to machine by a metre.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
+from shapely.geometry.base import BaseGeometry
+
+from geolocate.errors import RegionError
+from geolocate.geography.regions import Region
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@cache
+def _transformer(crs: str) -> Transformer:
+    try:
+        projected = CRS.from_user_input(crs)
+    except CRSError:
+        raise RegionError(f"crs {crs!r} of a zone: give a projected CRS such as EPSG:3035") from None
+    if projected.geodetic_crs is None or not projected.is_projected:
+        raise RegionError(f"crs {crs!r} of a zone is not projected: give one in metres such as EPSG:3035")
+    return Transformer.from_crs(projected.geodetic_crs, projected, always_xy=True)
+
+
+def to_metres(crs: str, lat: Floats, lon: Floats) -> tuple[Floats, Floats]:
+    """Project positions; those that the projection cannot take become infinite."""
+    x, y = _transformer(crs).transform(np.asarray(lon, float), np.asarray(lat, float))
+    return np.asarray(x, float), np.asarray(y, float)
+
+
+def to_degrees(crs: str, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Return lat, lon of projected positions."""
+    lon, lat = _transformer(crs).transform(np.asarray(x, float), np.asarray(y, float), direction="INVERSE")
+    return np.asarray(lat, float), np.asarray(lon, float)
+
+
+def geometry_to_metres(crs: str, geometry: BaseGeometry) -> BaseGeometry:
+    """Project a geometry whose coordinates are (lon, lat)."""
+    return shapely.transform(geometry, lambda lon, lat: to_metres(crs, lat, lon), interleaved=False)
+
+
+def geometry_to_degrees(crs: str, geometry: BaseGeometry) -> BaseGeometry:
+    """Return a geometry with (lon, lat) coordinates, as GeoParquet and EPSG:4326 in geopandas have them."""
+
+    def inverse(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        lat, lon = to_degrees(crs, x, y)
+        return lon, lat
+
+    return shapely.transform(geometry, inverse, interleaved=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """Positions in metres of their own zones; ``zone`` is an index into the region's zones, -1 outside."""
+
+    zone: Ints
+    x: Floats
+    y: Floats
+
+
+def zone_of(region: Region, lat: Floats, lon: Floats) -> Ints:
+    """Return for each position the index of the first zone with a box around it, or -1."""
+    zone = np.full(np.shape(lat), -1, dtype=np.int64)
+    for index, candidate in reversed(list(enumerate(region.zones))):
+        for lat_min, lon_min, lat_max, lon_max in candidate.boxes:
+            zone[(lat >= lat_min) & (lat <= lat_max) & (lon >= lon_min) & (lon <= lon_max)] = index
+    return zone
+
+
+def project(region: Region, lat: npt.ArrayLike, lon: npt.ArrayLike) -> Projected:
+    """Project each position in its own zone; positions outside every zone get NaN."""
+    lats, lons = np.atleast_1d(np.asarray(lat, float)), np.atleast_1d(np.asarray(lon, float))
+    zone = zone_of(region, lats, lons)
+    x, y = np.full(lats.shape, np.nan), np.full(lats.shape, np.nan)
+    for index, candidate in enumerate(region.zones):
+        here = zone == index
+        x[here], y[here] = to_metres(candidate.crs, lats[here], lons[here])
+    return Projected(zone, x, y)

