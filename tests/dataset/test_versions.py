@@ -5,6 +5,7 @@ import pytest
 
 from geolocate.dataset import PublishRequest, dataset_versions, open_dataset, publish
 from geolocate.errors import DatasetError, ManifestError, RightsError
+from geolocate.geography.distances import nearest_km
 from geolocate.manifest import write_manifest
 from geolocate.storage import DataRoot
 from tests.manifest.rows import manifest_rows
