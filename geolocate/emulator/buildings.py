@@ -12,7 +12,7 @@ from geolocate.emulator.stage import Stage
 
 _STOREY_M = 2.9
 #: Beyond this no windows are drawn, and within that every course of bricks is.
-_WINDOWS_M, _COURSES_M = 75.0, 16.0
+_WINDOWS_M, _COURSES_M = 60.0, 14.0
 _RULES = {"course": 0.34, "board": 0.3, "block": 0.55}
 
 
@@ -87,7 +87,10 @@ def _walls(stage: Stage, house: House, depth: float) -> None:
     front = [(house.x, y, z) for y, z in ((house.near, 0.0), (house.far, 0.0), (house.far, top), (house.near, top))]
     stage.shapes.polygon(front, _lit(stage, colour, -90.0 * house.side), depth)
     if not house.pitched:
-        edge = [(house.x, y, z) for y, z in ((house.near, top), (house.far, top), (house.far, top - 0.4), (house.near, top - 0.4))]
+        edge = [
+            (house.x, y, z)
+            for y, z in ((house.near, top), (house.far, top), (house.far, top - 0.4), (house.near, top - 0.4))
+        ]
         stage.shapes.polygon(edge, _lit(stage, stage.palette.trim, -90.0 * house.side), depth)
 
 
@@ -101,7 +104,12 @@ def _roof(stage: Stage, house: House, depth: float, rng: Random) -> None:
     stage.shapes.polygon(slope, _lit(stage, shade(house.roof, 1.05), -90.0 * house.side), depth)
     if not stage.place.american and rng.random() < 0.8:
         y, wide = rng.choice((house.near + 0.5, house.far - 0.5)), 0.45
-        pot = [(middle, y - wide, ridge - 0.6), (middle, y + wide, ridge - 0.6), (middle, y + wide, ridge + 1.1), (middle, y - wide, ridge + 1.1)]
+        pot = [
+            (middle, y - wide, ridge - 0.6),
+            (middle, y + wide, ridge - 0.6),
+            (middle, y + wide, ridge + 1.1),
+            (middle, y - wide, ridge + 1.1),
+        ]
         stage.shapes.polygon(pot, _lit(stage, house.wall[0], -90.0 * house.side), depth)
 
 
@@ -150,5 +158,10 @@ def _opening(stage: Stage, house: House, box: tuple[float, float, float, float],
 def _sign(stage: Stage, house: House, depth: float, rng: Random) -> None:
     """A shop's fascia."""
     colour = blend(stage.palette.doors, (rng.uniform(20, 230), rng.uniform(20, 200), rng.uniform(20, 200)), 0.75)
-    band = [(house.x, house.near, 2.6), (house.x, house.far, 2.6), (house.x, house.far, 3.3), (house.x, house.near, 3.3)]
+    band = [
+        (house.x, house.near, 2.6),
+        (house.x, house.far, 2.6),
+        (house.x, house.far, 3.3),
+        (house.x, house.near, 3.3),
+    ]
     stage.shapes.polygon(band, colour, depth)

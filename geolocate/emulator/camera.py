@@ -6,6 +6,7 @@ In: points in the road's frame: x to the right of the road's middle, y along it,
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,8 @@ Point = tuple[float, float, float]
 NEAR_M = 0.4
 #: The camera's mast on the roof of the car.
 CAMERA_HEIGHT_M = 2.6
-#: Pixels far outside the picture are pulled in, as drawing them would overflow.
-_LIMIT = 4000.0
+#: How far outside the picture a shape may reach, in pixels, before it is cut.
+_MARGIN_PX = 1500.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Camera:
     height: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Viewpoint:
     """A camera standing in a scene: ``yaw`` radians to the right of the road's direction, at ``x`` across it."""
 
@@ -40,12 +41,17 @@ class Viewpoint:
     yaw: float
     x: float
 
-    @property
+    @cached_property
     def focal(self) -> float:
         """The focal length in pixels."""
         return self.camera.width / 2 / math.tan(math.radians(self.camera.fov) / 2)
 
-    @property
+    @cached_property
+    def wide(self) -> float:
+        """How far to the side, in depths, shapes are kept."""
+        return _MARGIN_PX / self.focal
+
+    @cached_property
     def horizon(self) -> float:
         """The horizon's row in pixels; it may lie outside the picture."""
         pitch = math.radians(min(max(self.camera.pitch, -89.0), 89.0))
@@ -80,17 +86,27 @@ class Viewpoint:
         pixels = np.column_stack(
             [self.camera.width / 2 + seen[:, 0] * scale, self.camera.height / 2 - seen[:, 1] * scale]
         )
-        return np.asarray(np.round(np.clip(pixels, -_LIMIT, _LIMIT) * 4) / 4)
+        return np.asarray(np.round(pixels * 4) / 4)
 
 
-def clip_near(seen: Floats) -> Floats:
-    """Cut a polygon (N, 3) where it comes nearer to the camera than NEAR_M; may leave nothing."""
+def clip_to_view(seen: Floats, wide: float) -> Floats:
+    """Cut a polygon (N, 3) to what lies ahead and within ``wide`` times its depth to every side; may leave nothing."""
+    for plane in ((0.0, 0.0, 1.0), (1.0, 0.0, wide), (-1.0, 0.0, wide), (0.0, 1.0, wide), (0.0, -1.0, wide)):
+        inside = seen @ np.array(plane) - (NEAR_M if plane[2] == 1.0 else 0.0)
+        if (inside < 0).any():
+            seen = _cut(seen, inside)
+        if not len(seen):
+            break
+    return seen
+
+
+def _cut(seen: Floats, inside: Floats) -> Floats:
+    """Keep the part of a polygon where ``inside`` (N,) is not negative."""
     kept: list[Floats] = []
     for index in range(len(seen)):
-        before, here = seen[index - 1], seen[index]
-        if (before[2] >= NEAR_M) != (here[2] >= NEAR_M):
-            share = (NEAR_M - before[2]) / (here[2] - before[2])
-            kept.append(before + share * (here - before))
-        if here[2] >= NEAR_M:
-            kept.append(here)
+        before, here = inside[index - 1], inside[index]
+        if (before >= 0) != (here >= 0):
+            kept.append(seen[index - 1] + before / (before - here) * (seen[index] - seen[index - 1]))
+        if here >= 0:
+            kept.append(seen[index])
     return np.array(kept).reshape(-1, 3)

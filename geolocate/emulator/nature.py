@@ -122,7 +122,9 @@ def raise_hills(stage: Stage) -> None:
         crest = []
         for degree in range(0, 361, 6):
             turn = math.radians(degree)
-            wave = sum(look[(k + 3 * layer) % 24] / k * math.sin(k * turn + look[(k + 7) % 24] * 3) for k in (2, 3, 5, 7, 11))
+            wave = sum(
+                look[(k + 3 * layer) % 24] / k * math.sin(k * turn + look[(k + 7) % 24] * 3) for k in (2, 3, 5, 7, 11)
+            )
             height = max(0.004, 0.016 + relief * size * (0.05 + 0.028 * wave)) * _FAR_M * (1.25 - 0.5 * layer)
             crest.append((turn, height))
         _skyline(stage, crest, colour, _HILLS - layer)
@@ -162,9 +164,19 @@ def fill_sea(stage: Stage) -> None:
         turns = (start + math.radians(2 * half * k / steps) for k in (step, step + 1))
         (x0, y0), (x1, y1) = ((math.sin(t), math.cos(t)) for t in turns)
         far, near = 9000.0, near_m
-        band = [(x0 * near, y0 * near, 0.0), (x0 * far, y0 * far, 0.0), (x1 * far, y1 * far, 0.0), (x1 * near, y1 * near, 0.0)]
+        band = [
+            (x0 * near, y0 * near, 0.0),
+            (x0 * far, y0 * far, 0.0),
+            (x1 * far, y1 * far, 0.0),
+            (x1 * near, y1 * near, 0.0),
+        ]
         stage.shapes.polygon(band, water, _HILLS - 10)
-        beach = [(x0 * near * 0.7, y0 * near * 0.7, 0.0), (x0 * near, y0 * near, 0.0), (x1 * near, y1 * near, 0.0), (x1 * near * 0.7, y1 * near * 0.7, 0.0)]
+        beach = [
+            (x0 * near * 0.7, y0 * near * 0.7, 0.0),
+            (x0 * near, y0 * near, 0.0),
+            (x1 * near, y1 * near, 0.0),
+            (x1 * near * 0.7, y1 * near * 0.7, 0.0),
+        ]
         stage.shapes.polygon(beach, _beach(stage), _HILLS - 11)
 
 

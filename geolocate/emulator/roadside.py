@@ -11,6 +11,8 @@ from geolocate.emulator.shapes import Colour, Shapes, blend, shade
 from geolocate.emulator.stage import Stage
 
 _BEHIND_M, _AHEAD_M = -95.0, 130.0
+#: So built-up that the ground before the houses is paved.
+_PAVED = 0.8
 _YELLOW: Colour = (212, 172, 62)
 _CARS: tuple[Colour, ...] = (
     (196, 198, 200), (60, 62, 66), (34, 34, 38), (224, 224, 224), (120, 124, 130), (52, 74, 116), (136, 40, 40),
@@ -21,6 +23,9 @@ def lay_road(stage: Stage, ground: Shapes) -> None:
     """Lay carriageway, pavements and markings."""
     half, edge = stage.road_m / 2, stage.edge_m
     rng = stage.rng(1)
+    if stage.place.built > _PAVED:
+        forecourt = edge + stage.palette.setback_m + 3
+        _strip(ground, -forecourt, forecourt, shade(stage.palette.pavement, 0.94), 901)
     if stage.pavement_m:
         _strip(ground, -edge, edge, stage.palette.pavement, 900)
         _strip(ground, -half - 0.15, half + 0.15, shade(stage.palette.pavement, 0.8), 899)
@@ -53,7 +58,9 @@ def _mark(stage: Stage, ground: Shapes, half: float) -> None:
                 _strip(ground, side * (half - 0.45), side * (half - 0.33), white, 890)
     elif place.road_rank < 2:
         for start in range(-60, 90, 6):
-            dash = [(x, float(y), 0.0) for x, y in ((-0.06, start), (-0.06, start + 3), (0.06, start + 3), (0.06, start))]
+            dash = [
+                (x, float(y), 0.0) for x, y in ((-0.06, start), (-0.06, start + 3), (0.06, start + 3), (0.06, start))
+            ]
             ground.polygon(dash, white, 890)
     if stage.palette.kerb_line is not None:
         for side in (-1, 1):
@@ -162,7 +169,9 @@ def _lamp(stage: Stage, x: float, y: float, side: int) -> None:
         return
     for arm in (-side, side) if kind == "double" else (-side,):
         stage.shapes.line((x, y, high), (x + arm * 1.6, y, high + 0.3), colour, depth, 0.1)
-        stage.shapes.line((x + arm * 1.2, y, high + 0.25), (x + arm * 1.9, y, high + 0.33), (210, 208, 200), depth, 0.16)
+        stage.shapes.line(
+            (x + arm * 1.2, y, high + 0.25), (x + arm * 1.9, y, high + 0.33), (210, 208, 200), depth, 0.16
+        )
 
 
 def _pole(stage: Stage, x: float, y: float, every: float) -> None:
@@ -217,7 +226,11 @@ def _car(stage: Stage, x: float, y: float, rng: Random, *, tail: bool) -> None:
     wide, long, high = 0.88, 2.15, rng.uniform(1.4, 1.85) * (1.1 if stage.place.american else 1.0)
     depth = stage.view.distance(x, y) - 2
     y0, y1 = y - long, y + long
-    stage.shapes.polygon([(x - wide, y0, 0.02), (x - wide, y1, 0.02), (x + wide, y1, 0.02), (x + wide, y0, 0.02)], (48, 48, 50), depth + 0.4)
+    stage.shapes.polygon(
+        [(x - wide, y0, 0.02), (x - wide, y1, 0.02), (x + wide, y1, 0.02), (x + wide, y0, 0.02)],
+        (48, 48, 50),
+        depth + 0.4,
+    )
     end = y0 if y > 0 else y1
     flank = x - wide if x > stage.view.x else x + wide
     side = stage.light.on_wall(stage.place.road_bearing - 90 * (1 if flank < x else -1))
@@ -241,7 +254,14 @@ def _plate(stage: Stage, x: float, y: float, depth: float, *, tail: bool) -> Non
     _box(stage, (x - half, x + half), (y, y), (0.42, 0.57), colour, depth)
 
 
-def _box(stage: Stage, xs: tuple[float, float], ys: tuple[float, float], zs: tuple[float, float], colour: Colour, depth: float) -> None:
+def _box(
+    stage: Stage,
+    xs: tuple[float, float],
+    ys: tuple[float, float],
+    zs: tuple[float, float],
+    colour: Colour,
+    depth: float,
+) -> None:
     """An upright face between two points."""
     (x0, x1), (y0, y1), (z0, z1) = xs, ys, zs
     stage.shapes.polygon([(x0, y0, z0), (x1, y1, z0), (x1, y1, z1), (x0, y0, z1)], colour, depth)

@@ -24,8 +24,8 @@ from geolocate.emulator.world import Surroundings
 Pixels = NDArray[np.float32]
 
 _TILE = 512
-#: Noise is laid on the ground so that one of its cells is this many metres wide.
-_GROUND_CELL_M = 0.35
+#: Noise is laid on the ground in two sizes, whose cells are this many metres wide.
+_GROUND_CELLS_M = (0.07, 0.55)
 
 
 def draw_scene(surroundings: Surroundings, camera: Camera, nuisance: int) -> bytes:
@@ -63,12 +63,14 @@ def _ground(stage: Stage) -> Image.Image:
     below = rows > view.horizon + 1
     pixels[below] *= _ground_texture(view, rows[below])[..., None]
     pixels[~below] = _sky(stage, rows[~below])
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    np.clip(pixels, 0, 255, out=pixels)
+    return Image.fromarray(pixels.astype(np.uint8))
 
 
 def _ground_texture(view: Viewpoint, rows: Pixels) -> Pixels:
     """How light each ground pixel is, (rows, width), from noise that lies on the ground in perspective."""
     pitch = math.radians(view.camera.pitch)
+    rows = rows.astype(np.float32)
     up = (view.camera.height / 2 - rows) / view.focal
     sink = -(up * math.cos(pitch) + math.sin(pitch))
     reach = CAMERA_HEIGHT_M / np.maximum(sink, 1e-4)
@@ -77,36 +79,40 @@ def _ground_texture(view: Viewpoint, rows: Pixels) -> Pixels:
     side = reach[:, None] * columns[None, :]
     east = side * math.cos(view.yaw) + ahead[:, None] * math.sin(view.yaw)
     north = ahead[:, None] * math.cos(view.yaw) - side * math.sin(view.yaw)
-    cells = [np.floor(np.clip(v / _GROUND_CELL_M, -1e6, 1e6)).astype(np.int64) & (_TILE - 1) for v in (east, north)]
-    # Far away many cells share a pixel and average out.
-    strength = 0.16 / (1 + reach[:, None] / 25)
-    return np.asarray(1 + strength * _noise_tile()[cells[0], cells[1]], dtype=np.float32)
+    noise = np.zeros_like(east)
+    for cell_m in _GROUND_CELLS_M:
+        # Far away many cells share a pixel and average out.
+        strength = np.float32(0.13) / (1 + reach[:, None] * np.float32(0.004 / cell_m))
+        at = [(np.clip(v * np.float32(1 / cell_m), -1e8, 1e8)).astype(np.int32) & (_TILE - 1) for v in (east, north)]
+        noise += strength * _noise_tile()[at[0], at[1]]
+    return np.asarray(1 + noise, dtype=np.float32)
 
 
 def _sky(stage: Stage, rows: Pixels) -> Pixels:
     """The sky's gradient with clouds, (rows, width, 3)."""
     view, light = stage.view, stage.light
-    rise = np.clip((view.horizon - rows) / (0.9 * view.focal), 0, 1)[:, None, None]
+    rise = np.clip((view.horizon - rows) / (0.9 * view.focal), 0, 1).astype(np.float32)[:, None, None]
     low, top = (np.array(colour, dtype=np.float32) for colour in (light.sky_low, light.sky_top))
-    sky = low + (top - low) * rise
     rng = stage.rng(7)
-    first, second = rng.randrange(_TILE), rng.randrange(_TILE)
-    height = ((np.arange(len(rows)) * 2 + first) % _TILE)[:, None]
-    turn = ((np.arange(view.camera.width) + second + int(view.yaw * view.focal)) % _TILE)[None, :]
-    clouds = np.clip(_cloud_tile()[height, turn] - 0.9 + 1.1 * light.overcast, 0, 1)[..., None]
-    return np.asarray(sky + clouds * (np.array((232, 233, 236), dtype=np.float32) - sky) * 0.75, dtype=np.float32)
+    down = ((np.arange(len(rows)) * 2 + rng.randrange(_TILE)) % _TILE)[:, None]
+    across = ((np.arange(view.camera.width) + rng.randrange(_TILE) + int(view.yaw * view.focal)) % _TILE)[None, :]
+    clouds = _cloud_tile()[down, across] + np.float32(1.1 * light.overcast - 0.9)
+    clouds = (clouds.clip(0, 1) * np.float32(0.75))[..., None]
+    return (low + (top - low) * rise) * (1 - clouds) + np.array((232, 233, 236), dtype=np.float32) * clouds
 
 
 def _exposed(stage: Stage, image: Image.Image) -> Image.Image:
     """What the camera makes of the light: gain, colour cast, grain."""
     light = stage.light
-    pixels = np.asarray(image, dtype=np.float32) * (np.array(light.cast, dtype=np.float32) * light.gain)
     rng = stage.rng(8, round(stage.view.camera.heading * 16))
-    rows, columns = (rng.randrange(_TILE) for _ in range(2))
+    top, left = rng.randrange(_TILE), rng.randrange(_TILE)
+    pixels = np.asarray(image, dtype=np.float32) * (np.array(light.cast, dtype=np.float32) * np.float32(light.gain))
     height, width = pixels.shape[:2]
-    grain = _noise_tile()[(np.arange(height) + rows)[:, None] % _TILE, (np.arange(width) + columns)[None, :] % _TILE]
-    pixels += grain[..., None] * light.grain
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    rolled = np.roll(_noise_tile(), (-top, -left), axis=(0, 1))
+    grain = np.tile(rolled, (2, 2))[:height, :width] if max(height, width) > _TILE else rolled[:height, :width]
+    pixels += (grain * np.float32(light.grain))[..., None]
+    np.clip(pixels, 0, 255, out=pixels)
+    return Image.fromarray(pixels.astype(np.uint8))
 
 
 @lru_cache(maxsize=1)
