@@ -11,6 +11,7 @@ from geolocate.collection.records import (
     ShardReport,
 )
 from geolocate.collection.throttle import Pace
+from geolocate.collection.validate import ValidationReport, validate_collection
 
 __all__ = [
     "STANDARD_VIEWS",
@@ -18,6 +19,7 @@ __all__ = [
     "CollectionSummary",
     "Pace",
     "ShardReport",
+    "ValidationReport",
     "assign_panoramas",
     "collect",
     "fetch_shard",
@@ -25,4 +27,5 @@ __all__ = [
     "finish_collection",
     "shard_numbers",
     "start_collection",
+    "validate_collection",
 ]

@@ -16,7 +16,7 @@ import pandas as pd
 from geolocate.collection.assigning import duplicates_in
 from geolocate.collection.engine import Engine, open_engine
 from geolocate.collection.finding import ground
-from geolocate.collection.ledger import ImageKey, ImageRow
+from geolocate.collection.ledger import FINAL, ImageKey, ImageRow
 from geolocate.collection.records import CollectRequest, Progress, ShardReport, no_progress
 from geolocate.collection.shards import (
     FOUND,
@@ -40,7 +40,6 @@ from geolocate.storage import DataRoot
 
 OUTCOMES = "outcomes"
 MANIFEST = "manifest"
-_FINAL = ("kept", "rejected", "forgotten")
 
 
 @dataclass
@@ -92,8 +91,7 @@ def fetch_shard(root: DataRoot, request: CollectRequest, shard: int, progress: P
     write_rows(files.table(OUTCOMES, shard), outcomes, OUTCOME_SCHEMA)
     report = _report(shard, outcomes, engine, time.monotonic() - started)
     write_state(files.statistics(OUTCOMES, shard), ShardState(report, input_hash, open_points))
-    if engine.throttle.broken:
-        raise engine.throttle.broken
+    engine.check()
     return report
 
 
@@ -108,7 +106,7 @@ async def _fetch(
             for key in engine.image_keys(panorama)
         ]
         for shot, known in zip(shots, await engine.known([shot.key for shot in shots]), strict=True):
-            shot.result = known if known and known.state in _FINAL else None
+            shot.result = known if known and known.state in FINAL else None
         missing = [shot for shot in shots if shot.result is None]
         engine.sent.reused = sum(shot.image is not None for shot in shots)
 
@@ -170,18 +168,16 @@ def status_of(reasons: list[ImageReason | None]) -> OutcomeStatus:
 def _outcome(shard: int, row: dict[str, Any], status: str, shots: list[Shot]) -> dict[str, Any]:
     reasons = {f"{shot.key.view.heading:g}": str(shot.reason) for shot in shots if shot.reason}
     names = ("point_id", "group_id", "draws", "misses", "source_id", "lat", "lon", "requested_lat", "requested_lon")
-    kept = 0 if status == OutcomeStatus.FORGOTTEN else sum(shot.image is not None for shot in shots)
     return {name: row[name] for name in names} | {
         "shard": shard,
         "status": str(status),
-        "images": kept,
+        "images": sum(shot.image is not None for shot in shots),
         "reasons": json.dumps(reasons, sort_keys=True),
     }
 
 
 def _write_manifest(files: CollectionFiles, request: CollectRequest, shard: int, shots: list[Shot]) -> None:
-    gone = {shot.panorama.source_id for shot in shots if shot.forgotten}
-    rows = [_image_row(shot, shot.image) for shot in shots if shot.image and shot.panorama.source_id not in gone]
+    rows = [_image_row(shot, shot.image) for shot in shots if shot.image]
     frame = pd.DataFrame(rows, columns=[name for name in MANIFEST_SCHEMA.names if name not in _ADMIN])
     places = ground(request.region).admin(np.array(frame["lat"], dtype=float), np.array(frame["lon"], dtype=float))
     write_manifest(frame.assign(**{name: list(places[name]) for name in _ADMIN}), files.table(MANIFEST, shard))

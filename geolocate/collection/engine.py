@@ -7,15 +7,15 @@ shard share one engine: its provider, its throttle and its session on the ledger
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from geolocate.collection.ledger import Caps, Charge, ImageKey, ImageRow, Ledger, SearchKey, Settlement
+from geolocate.collection.ledger import FINAL, Caps, Charge, ImageKey, ImageRow, Ledger, SearchKey, Settlement
 from geolocate.collection.records import CollectRequest, Progress
-from geolocate.collection.throttle import Throttle
+from geolocate.collection.throttle import StoppedError, Throttle
 from geolocate.collection.validation import PASSING, why_not
 from geolocate.collection.writer import LedgerWriter
 from geolocate.errors import GeolocateError, ProviderError
@@ -117,29 +117,38 @@ class Engine:
 
     async def fetch(self, key: ImageKey, panorama: Panorama) -> ImageRow | ImageReason:
         """Ask for one picture until it is there, or no further attempt helps; return its row or why there is none."""
-        attempt, reason = 0, ImageReason.UNREACHABLE
-        while attempt < self._request.pace.attempts:
+        pace = self._request.pace
+        attempt = paid = 0
+        reason = ImageReason.UNREACHABLE
+        while attempt < pace.attempts and paid < pace.paid_attempts:
             try:
-                async with self.throttle.slot():
-                    got = await self._reserve(key)
-                    if isinstance(got, Charge):
-                        reason = await self._send(got, panorama) or reason
-                        got = await self._row(key)
+                got = await self._attempt(key, panorama)
             except ThrottledError:
                 continue
-            except RefusedError:
-                reason = ImageReason.REFUSED
+            if got is None:
+                return ImageReason.OVER_BUDGET
+            if isinstance(got, Settlement):
+                attempt, paid = attempt + 1, paid + got.billed
+                reason = got.reason or reason
+                await asyncio.sleep(self.throttle.back_off_s(attempt))
+            elif got.state in FINAL:
+                return got
             else:
-                if got is None:
-                    return ImageReason.OVER_BUDGET
-                if got.state in ("kept", "rejected", "forgotten"):
-                    return got
-                if got.state == "intended":
-                    await asyncio.sleep(_HELD_S)
-                    continue
-            attempt += 1
-            await asyncio.sleep(self.throttle.back_off_s(attempt))
+                await asyncio.sleep(_HELD_S)
         return reason
+
+    async def _attempt(self, key: ImageKey, panorama: Panorama) -> ImageRow | Settlement | None:
+        """Make one attempt at a picture.
+
+        Returns its row where its fate is known or another session has claimed it, a settlement that left it open, or
+        None where a cap is reached.
+        """
+        async with self.throttle.slot():
+            got = await self._reserve(key)
+            if not isinstance(got, Charge):
+                return got
+            result = await self._send(got, panorama)
+        return result if result.state == "open" else await self._row(key)
 
     async def _reserve(self, key: ImageKey) -> Charge | ImageRow | None:
         name, price, caps = self._request.name, self.provider.price_micro_usd, self._caps
@@ -148,22 +157,23 @@ class Engine:
     async def _row(self, key: ImageKey) -> ImageRow | None:
         return await self._writer.do(lambda ledger: ledger.image(key))
 
-    async def _send(self, charge: Charge, panorama: Panorama) -> ImageReason | None:
-        """Send one reserved request and settle it, whatever comes of it; return why there is no picture."""
+    async def _send(self, charge: Charge, panorama: Panorama) -> Settlement:
+        """Send one reserved request and settle it, whatever comes of it."""
         self.sent.images += 1
         try:
             picture = await self.provider.fetch(panorama, charge.key.view)
         except (UnreachableError, RefusedError, ThrottledError) as error:
             self._failed(error)
             billed = isinstance(error, UnreachableError) and error.billable
-            await self._settle(charge, Settlement("open", billed=billed, reason=_REASONS[type(error)]))
-            if isinstance(error, UnreachableError):
-                return ImageReason.UNREACHABLE
-            raise
+            result = Settlement("open", billed=billed, reason=_REASONS[type(error)])
+            await self._settle(charge, result)
+            if isinstance(error, ThrottledError):
+                raise
+            return result
         self.throttle.answered()
         result = await asyncio.to_thread(self._keep, picture, charge, panorama)
         await self._settle(charge, result)
-        return result.reason
+        return result
 
     def _keep(self, picture: Picture, charge: Charge, panorama: Panorama) -> Settlement:
         """Judge the picture and, when it is one, put it into the store: the file first, then the ledger."""
@@ -201,11 +211,8 @@ class Engine:
         async def one(item: Item) -> None:
             nonlocal done
             async with limit:
-                try:
+                with suppress(StoppedError):
                     await work(item)
-                except ProviderError:
-                    if self.throttle.broken is None:
-                        raise
             done += 1
             progress(done, len(items))
 
@@ -215,6 +222,11 @@ class Engine:
                     group.create_task(one(item))
         except ExceptionGroup as errors:
             raise _first(errors) from None
+
+    def check(self) -> None:
+        """Raise StoppedError when not everything could be asked; to be called once what is done is written down."""
+        if self.throttle.broken is not None:
+            raise StoppedError(str(self.throttle.broken))
 
     def _failed(self, error: ProviderError) -> None:
         self.throttle.failed(error)

@@ -86,8 +86,7 @@ def find_shard(root: DataRoot, request: CollectRequest, shard: int, progress: Pr
     report = _report(shard, searches, engine.sent, time.monotonic() - started)
     open_points = sum(search.stopped in _OPEN for search in searches)
     write_state(files.statistics(FOUND, shard), ShardState(report, input_hash, open_points))
-    if engine.throttle.broken:
-        raise engine.throttle.broken
+    engine.check()
     return report
 
 

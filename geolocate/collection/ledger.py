@@ -25,6 +25,8 @@ from geolocate.manifest.schema import image_id
 from geolocate.records import ImageReason, Miss, OutcomeStatus, Panorama, Rights, View, World
 
 SCHEMA_VERSION = 1
+#: A picture in one of these states is never asked for again.
+FINAL = ("kept", "rejected", "forgotten")
 _BUSY_MS = 120_000
 _TABLES = """
 CREATE TABLE lookups (
@@ -226,7 +228,7 @@ class Ledger:
         or None where a cap is reached.
         """
         row = self.image(key)
-        if row and (row.state in ("kept", "rejected", "forgotten") or self._claimed_by_another(row)):
+        if row and (row.state in FINAL or self._claimed_by_another(row)):
             return row
         spent = self.totals(collection)
         if caps.images is not None and spent.image_requests + 1 > caps.images:
@@ -272,6 +274,17 @@ class Ledger:
             "UPDATE images SET state = 'open', session = NULL, sha256 = NULL WHERE world = ? AND image_id = ?",
             (key.world, key.image_id),
         )
+
+    def kept_hashes(self) -> dict[str, str]:
+        """Return image_id -> hash of all pictures in the store."""
+        with _storage_errors(self._path):
+            return dict(self._db.execute("SELECT image_id, sha256 FROM images WHERE state = 'kept'").fetchall())
+
+    def knows(self, name: str) -> bool:
+        """Say whether a picture or panorama of this name was ever asked for."""
+        query = "SELECT 1 FROM images WHERE image_id = ? OR source_id = ?"
+        with _storage_errors(self._path):
+            return self._db.execute(query, (name, name)).fetchone() is not None
 
     def forget(self, names: Iterable[str]) -> list[str]:
         """Mark pictures (by image_id or source_id) as never to be asked for again, inside a transaction.

@@ -26,6 +26,8 @@ class Pace:
 
     per_second: float = 400.0
     attempts: int = 5
+    #: A picture that was paid for and is none is asked for once more; after that, only by another run.
+    paid_attempts: int = 2
     first_pause_s: float = 0.25
     longest_pause_s: float = 60.0
     #: After so many refusals, failures or pauses without a proper answer in between, everything stops. Quota answers
@@ -33,6 +35,10 @@ class Pace:
     refusals: int = 4
     failures: int = 100
     quota_pauses: int = 12
+
+
+class StoppedError(ProviderError):
+    """Everything has stopped: the provider refuses, or nothing answers; the message is its last one."""
 
 
 class Throttle:
@@ -56,7 +62,7 @@ class Throttle:
     async def slot(self) -> AsyncIterator[None]:
         """Wait until one more request may leave, and send it inside.
 
-        Raises the provider's last error without waiting once everything has stopped.
+        Raises StoppedError without waiting once everything has stopped.
         """
         if not self._proved:
             async with self._probe:
@@ -81,7 +87,7 @@ class Throttle:
 
     def _check(self) -> None:
         if self.broken is not None:
-            raise self.broken
+            raise StoppedError(str(self.broken))
 
     def answered(self) -> None:
         """Tell that a request was answered properly."""

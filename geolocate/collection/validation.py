@@ -14,7 +14,9 @@ from geolocate.records import ImageReason, Picture, View
 LARGEST_SHARE = 0.9
 #: Bits of each channel that make a coarse colour: 16 levels, so that JPEG noise does not split a flat area.
 _COARSE_BITS = 4
-#: The "no imagery" grey is one of #E4E3DF, #E3E2DD, #E0DED8; a message's background is something else.
+#: The "no imagery" picture has one short line of text; more text makes an error message on the same grey.
+_GREY_SHARE = 0.96
+#: The grey is one of #E4E3DF, #E3E2DD, #E0DED8.
 _GREY = np.array([0xE2, 0xE1, 0xDC])
 _GREY_TOLERANCE = 10
 _START, _END = b"\xff\xd8", b"\xff\xd9"
@@ -66,8 +68,8 @@ def _from_pixels(body: bytes, view: View) -> ImageReason | None:
     share, colour = commonest_colour(pixels)
     if share <= LARGEST_SHARE:
         return None
-    near = np.abs(colour - _GREY).max() <= _GREY_TOLERANCE
-    return ImageReason.GREY_PICTURE if near else ImageReason.ERROR_PICTURE
+    grey = share >= _GREY_SHARE and np.abs(colour - _GREY).max() <= _GREY_TOLERANCE
+    return ImageReason.GREY_PICTURE if grey else ImageReason.ERROR_PICTURE
 
 
 def commonest_colour(pixels: np.ndarray) -> tuple[float, np.ndarray]:

@@ -1,0 +1,92 @@
+"""Forget pictures or whole panoramas: out of the store, out of every manifest, never asked for again.
+
+In: image ids or source ids. Out: tombstones, which readers of immutable dataset versions honour; a forgotten picture's
+row leaves the collections' manifests. Interrupted, it can be run again with the same names.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+
+from geolocate.collection.collect import finish_collection
+from geolocate.collection.download import MANIFEST, OUTCOMES
+from geolocate.collection.ledger import Ledger
+from geolocate.collection.shards import OUTCOME_SCHEMA, CollectionFiles, read_rows, write_rows
+from geolocate.errors import CollectionError
+from geolocate.manifest import write_manifest
+from geolocate.manifest.tombstones import add_tombstones, without_forgotten
+from geolocate.records import OutcomeStatus
+from geolocate.storage import DataRoot
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How much was removed."""
+
+    images: int
+    files: int
+    collections: tuple[str, ...]
+
+
+def forget(root: DataRoot, names: Sequence[str]) -> Forgotten:
+    """Forget pictures by image id, or panoramas with all their pictures by source id.
+
+    Raises CollectionError when a name is known to nobody, before anything is changed.
+    """
+    with Ledger(root.ledger) as ledger:
+        unknown = [name for name in names if not ledger.knows(name)]
+        if unknown:
+            raise CollectionError(
+                f"nothing is known under {', '.join(unknown)}: give image_id or source_id as they stand in a manifest"
+            )
+        add_tombstones(root, names)
+        with ledger.transaction():
+            hashes = ledger.forget(names)
+    files = [root.image(sha256) for sha256 in hashes]
+    removed = sum(_remove(path) for path in files)
+    counts = {folder.name: _drop(root, CollectionFiles(folder)) for folder in _collections(root)}
+    touched = tuple(name for name, count in counts.items() if count)
+    return Forgotten(sum(counts.values()), removed, touched)
+
+
+def _remove(path: Path) -> bool:
+    existed = path.exists()
+    path.unlink(missing_ok=True)
+    return existed
+
+
+def _collections(root: DataRoot) -> list[Path]:
+    return sorted(path.parent for path in root.path.glob("collections/*/collection.json"))
+
+
+def _drop(root: DataRoot, files: CollectionFiles) -> int:
+    """Rewrite the shards of one collection that hold something forgotten; return how many rows went."""
+    dropped = 0
+    for path in sorted((files.folder / MANIFEST).glob("*.parquet")):
+        rows = gpd.read_parquet(path)
+        kept = without_forgotten(root, rows)
+        if len(kept) < len(rows):
+            gone = rows.loc[~rows.index.isin(kept.index)]
+            write_manifest(pd.DataFrame(kept), path)
+            _mark(files, int(path.stem), gone)
+            dropped += len(gone)
+    if dropped and files.summary.exists():
+        finish_collection(root, files.folder.name)
+    return dropped
+
+
+def _mark(files: CollectionFiles, shard: int, gone: pd.DataFrame) -> None:
+    """Say in the outcomes that a point's picture was forgotten; other headings of the panorama stay."""
+    lost = gone.groupby("point_id").size()
+    rows = read_rows(files.table(OUTCOMES, shard))
+    for row in rows:
+        count = int(lost.get(row["point_id"], 0))
+        if count:
+            row["images"] -= count
+            row["status"] = str(OutcomeStatus.FORGOTTEN)
+            row["reasons"] = json.dumps({})
+    write_rows(files.table(OUTCOMES, shard), rows, OUTCOME_SCHEMA)
