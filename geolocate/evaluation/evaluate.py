@@ -30,6 +30,12 @@ logger = logging.getLogger(__name__)
 
 METRICS_VERSION = "1.0"
 
+# The rights travel with the pictures' hashes, so that a report knows which it may show.
+_KEPT = [
+    *("source_id", "class_id", "class_name", "block_id", "lat", "lon", "captured"),
+    *("sha256s", "license", "attribution", "rights_basis"),
+]
+
 Progress = Callable[[int, int], None]
 Array = NDArray[np.float64]
 
@@ -76,11 +82,12 @@ def _ask(root: DataRoot, run: TrainedRun, progress: Progress | None) -> Evaluati
     _check_same(run, dataset, partition_version(region))
     rows = dataset.rows("test").sort_values(["source_id", "heading"], ignore_index=True)
     panoramas = rows.drop_duplicates("source_id", ignore_index=True)
+    panoramas["sha256s"] = [list(views) for _, views in rows.groupby("source_id", sort=True)["sha256"]]
     question = Question(
         truth_of(panoramas, run.classes), training_places(dataset, run.classes), region.name, region.diagonal_km
     )
     features = image_features(root, run.image_encoder(), [str(sha256) for sha256 in rows["sha256"]], progress)
-    views = [features[group.index.to_numpy()] for _, group in rows.groupby("source_id", sort=True)]
+    views = [features[group.index.tolist()] for _, group in rows.groupby("source_id", sort=True)]
     return Evaluation(run, dataset, question, panoramas, run.posterior(views))
 
 
@@ -175,8 +182,7 @@ def _predictions(evaluation: Evaluation) -> pd.DataFrame:
     lat, lon = decode(question, posterior, DEFAULT_DECODER)
     argmax_lat, argmax_lon = decode(question, posterior, "argmax")
     ids, names = classes["class_id"].to_numpy(str), classes["class_name"].to_numpy(str)
-    frame = evaluation.panoramas[["source_id", "class_id", "class_name", "block_id", "lat", "lon"]]
-    return frame.assign(
+    return evaluation.panoramas[_KEPT].assign(
         predicted_class_id=ids[best[:, 0]],
         predicted_class_name=names[best[:, 0]],
         predicted_lat=lat,

@@ -1,0 +1,71 @@
+"""Predicted-versus-true pictures in the study's manner, of panoramas whose rights allow to show them.
+
+In: a run's predictions. Out: a seeded sample of panoramas with their views as small JPEGs.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from geolocate.storage import DataRoot
+
+#: A report is passed on, so only own pictures and those under an open licence may be in it.
+SHOWABLE = ("own", "open-licence")
+SAMPLE = 12
+_SIDE = 180
+
+
+@dataclass(frozen=True, slots=True)
+class PictureTile:
+    """One panorama: its views, what is true, what was predicted."""
+
+    views: tuple[bytes, ...]
+    true_name: str
+    predicted_name: str
+    correct: bool
+    km: float
+    probability: float
+    credit: str
+
+
+def picture_tiles(root: DataRoot, predictions: pd.DataFrame, sample: int = SAMPLE, seed: int = 0) -> list[PictureTile]:
+    """Draw panoramas at random, not by how well they went; forgotten and unreadable ones are passed over."""
+    allowed = predictions[predictions["rights_basis"].isin(SHOWABLE)]
+    order = np.random.default_rng(seed).permutation(len(allowed))
+    tiles: list[PictureTile] = []
+    for row in allowed.iloc[order].to_dict(orient="records"):
+        if len(tiles) == sample:
+            break
+        views = [view for view in (_view(root, str(sha256)) for sha256 in row["sha256s"]) if view]
+        if views:
+            tiles.append(_tile(row, tuple(views)))
+    return tiles
+
+
+def _tile(row: dict[Any, Any], views: tuple[bytes, ...]) -> PictureTile:
+    return PictureTile(
+        views=views,
+        true_name=str(row["class_name"]),
+        predicted_name=str(row["predicted_class_name"]),
+        correct=bool(row["correct"]),
+        km=float(row["km"]),
+        probability=float(row["top5_probabilities"][0]),
+        credit=f"{row['attribution']}, {row['license']}",
+    )
+
+
+def _view(root: DataRoot, sha256: str) -> bytes | None:
+    try:
+        with Image.open(root.image(sha256)) as image:
+            image.draft("RGB", (_SIDE, _SIDE))
+            small = image.convert("RGB")
+            small.thumbnail((_SIDE, _SIDE))
+    except (OSError, UnidentifiedImageError):
+        return None
+    body = io.BytesIO()
+    small.save(body, "JPEG", quality=80)
+    return body.getvalue()

@@ -1,0 +1,153 @@
+"""One self-contained HTML file about an evaluated run.
+
+In: what training and evaluation left in the run's folder. Out: ``report.html``, with every picture inside, and
+``map.png`` beside it. It reads no test row itself: ``predictions.parquet`` has what it shows.
+"""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from geolocate.dataset.versions import open_dataset
+from geolocate.evaluation.compare import EvaluatedRun, read_evaluated
+from geolocate.geography.boundaries import boundary_of
+from geolocate.geography.regions import load_region
+from geolocate.reporting import figures
+from geolocate.reporting.pictures import picture_tiles
+from geolocate.reporting.tables import EMULATED, SYSTEMS, footnotes, result_lines, verdicts
+from geolocate.storage import DataRoot, atomic_write
+from geolocate.training.checkpoints import TrainedRun, load_run
+
+_CHANCES = {name: label for name, label in SYSTEMS.items() if name != "model"}
+
+
+def write_report(root: DataRoot, run: str) -> Path:
+    """Write ``report.html`` and ``map.png`` into the run's folder and return the report's path.
+
+    Raises CheckpointError when the run is not finished or not evaluated.
+    """
+    trained, evaluated = load_run(root, run), read_evaluated(root, run)
+    drawn = _figures(trained, evaluated)
+    page = _page(_content(root, trained, evaluated, drawn))
+    with atomic_write(trained.path / "map.png") as file:
+        file.write(drawn["map"])
+    path = trained.path / "report.html"
+    with atomic_write(path) as file:
+        file.write(page.encode())
+    return path
+
+
+def per_class(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return, by class: test panoramas, how many were right, mean and median km, and the commonest wrong answer."""
+    wrong = predictions[~predictions["correct"].astype(bool)]
+    mistaken = wrong.groupby("class_id")["predicted_class_name"].agg(lambda names: names.mode().iloc[0])
+    table = predictions.groupby("class_id").agg(
+        name=("class_name", "first"),
+        panoramas=("correct", "size"),
+        right=("correct", "sum"),
+        mean_km=("km", "mean"),
+        median_km=("km", "median"),
+    )
+    table["mistaken_for"] = mistaken.reindex(table.index).fillna("")
+    return table.sort_values("name").reset_index(drop=True)
+
+
+def _figures(trained: TrainedRun, evaluated: EvaluatedRun) -> dict[str, bytes]:
+    predictions, mean_km = evaluated.predictions, evaluated.metrics["metrics"]["mean_km"]
+    outline = boundary_of(load_region(trained.region)).outline
+    return {
+        "map": figures.prediction_map(predictions, outline, _title(trained, evaluated.metrics)),
+        "errors": figures.error_distribution(
+            predictions, {label: mean_km[name]["value"] for name, label in _CHANCES.items()}
+        ),
+        "nearest": figures.error_by_nearest_training(predictions),
+        "curves": figures.training_curves(trained.curves, trained.best_epoch),
+    }
+
+
+def _content(
+    root: DataRoot, trained: TrainedRun, evaluated: EvaluatedRun, drawn: Mapping[str, bytes]
+) -> dict[str, Any]:
+    metrics, predictions = evaluated.metrics, evaluated.predictions
+    card = open_dataset(root, str(trained.dataset)).card
+    return {
+        "title": _title(trained, metrics),
+        "emulated": metrics["world"] == "emulated",
+        "metrics": metrics,
+        "systems": SYSTEMS,
+        "lines": result_lines(metrics),
+        "verdicts": verdicts(metrics),
+        "notes": footnotes(metrics),
+        "figures": {name: data_uri(body, "image/png") for name, body in drawn.items()},
+        "tiles": [
+            {"tile": tile, "views": [data_uri(view, "image/jpeg") for view in tile.views]}
+            for tile in picture_tiles(root, predictions)
+        ],
+        "classes": per_class(predictions).to_dict(orient="records"),
+        "dataset": _dataset_facts(card, metrics),
+        "config": dict(sorted(metrics["config"].items())),
+        "epochs": trained.epochs,
+        "best_epoch": trained.best_epoch,
+        "summaries": _summaries(predictions, metrics),
+    }
+
+
+def _summaries(predictions: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Say in words what the figures show, for those who do not see them."""
+    km, near = predictions["km"], predictions["nearest_train_km"]
+    return {
+        "errors": f"Half of the predictions are within {km.median():.0f} km, nine tenths within "
+        f"{km.quantile(0.9):.0f} km; the mean of the best constant is "
+        f"{metrics['metrics']['mean_km']['best_constant']['value']:.0f} km.",
+        "nearest": f"The nearest training panorama is {near.median():.1f} km away at the median, "
+        f"{near.min():.1f} km at the least. The median error is "
+        f"{km[near <= near.median()].median():.0f} km for the nearer half and "
+        f"{km[near > near.median()].median() if (near > near.median()).any() else km.median():.0f} km for the rest.",
+    }
+
+
+def _dataset_facts(card: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, str]:
+    counts = metrics["counts"]
+    parts = ("train", "val", "calibration", "test", "buffer", "unseen")
+    licenses = ", ".join(f"{name} ({count} images)" for name, count in card["licenses"].items())
+    return {
+        "version": f"{card['name']}@{card['version']}",
+        "SHA-256": card["sha256"],
+        "world": EMULATED if metrics["world"] == "emulated" else "real",
+        "region and level": f"{card['region']}, {card['level']}",
+        "ground partition": card["partition_version"],
+        "collections": ", ".join(card["collections"]),
+        "images": str(card["images"]),
+        "panoramas": str(card["panoramas"]),
+        "panoramas by part": ", ".join(
+            f"{part} {counts[f'{part}_panoramas']}" for part in parts if f"{part}_panoramas" in counts
+        ),
+        "classes": str(counts["classes"]),
+        "classes without a test panorama": ", ".join(metrics["classes_without_test"]) or "none",
+        "licences": licenses,
+    }
+
+
+def _title(trained: TrainedRun, metrics: Mapping[str, Any]) -> str:
+    world = f" ({EMULATED})" if metrics["world"] == "emulated" else ""
+    return f"{trained.run}: where in {load_region(trained.region).title}?{world}"
+
+
+def data_uri(body: bytes, media_type: str) -> str:
+    """Return the bytes as an address that needs no other file."""
+    return f"data:{media_type};base64,{base64.b64encode(body).decode()}"
+
+
+def _page(content: Mapping[str, Any]) -> str:
+    environment = Environment(
+        loader=PackageLoader("geolocate.reporting"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(content)

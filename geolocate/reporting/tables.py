@@ -1,0 +1,189 @@
+"""The table of results: the model beside uniform, prior and best constant, with intervals.
+
+In: what ``evaluate`` wrote. Out: the same cells for the terminal, for Markdown and for the report.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from geolocate.evaluation.metrics import metric_names
+
+SYSTEMS = {
+    "model": "model",
+    "uniform": "uniform",
+    "prior": "prior",
+    "best_constant": "best constant",
+}
+
+#: Said wherever a figure comes from the emulator.
+EMULATED = "emulated world"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How one metric is shown: its label, its unit, and whether more of it is better."""
+
+    label: str
+    unit: str
+    more_is_better: bool
+    show: Callable[[float], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value with its interval, as text."""
+
+    value: str
+    interval: str
+
+    def __str__(self) -> str:
+        return f"{self.value} {self.interval}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One metric of all systems."""
+
+    metric: Metric
+    cells: dict[str, Cell]
+
+
+def metric_of(name: str) -> Metric:
+    """Return how the metric of this name is shown."""
+    if name.startswith("within_"):
+        return Metric(f"within {name.split('_')[1]} km", "%", more_is_better=True, show=_percent)
+    if name.startswith("geoscore_"):
+        return Metric(f"GeoScore of the region ({name})", "0–5000", more_is_better=True, show=_whole)
+    return {
+        "accuracy": Metric("accuracy, micro", "%", more_is_better=True, show=_percent),
+        "accuracy_macro": Metric("accuracy, macro", "%", more_is_better=True, show=_percent),
+        "accuracy_top5": Metric("accuracy, top 5", "%", more_is_better=True, show=_percent),
+        "mean_km": Metric("mean distance", "km", more_is_better=False, show=_tenth),
+        "median_km": Metric("median distance", "km", more_is_better=False, show=_tenth),
+        "geoscore": Metric("GeoScore of the world", "0–5000", more_is_better=True, show=_whole),
+    }[name]
+
+
+def result_lines(metrics: Mapping[str, Any]) -> list[Line]:
+    """Return the lines of the table in the order of ``metric_names``."""
+    return [
+        Line(
+            metric_of(name),
+            {system: cell_of(metric_of(name), metrics["metrics"][name][system]) for system in SYSTEMS},
+        )
+        for name in metric_names(metrics["region"])
+    ]
+
+
+def cell_of(metric: Metric, value: Mapping[str, Any]) -> Cell:
+    """Return a value and its interval as text; the interval is empty where it cannot be told."""
+    shown = metric.show(value["value"])
+    if value["low"] is None or value["high"] is None:
+        return Cell(shown, "")
+    return Cell(shown, f"[{metric.show(value['low'])}, {metric.show(value['high'])}]")
+
+
+def signed_cell(metric: Metric, difference: Mapping[str, Any]) -> Cell:
+    """Return a difference and its interval as text, with signs."""
+    shown = _signed(metric, difference["value"])
+    if difference["low"] is None or difference["high"] is None:
+        return Cell(shown, "")
+    return Cell(shown, f"[{_signed(metric, difference['low'])}, {_signed(metric, difference['high'])}]")
+
+
+def markdown_row(cells: list[str]) -> str:
+    """Return one row of a Markdown table; a bar inside a cell is escaped."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def title_of(metrics: Mapping[str, Any]) -> str:
+    """Say what the table is about, and in which world."""
+    world = EMULATED if metrics["world"] == "emulated" else "real world"
+    dataset = metrics["dataset"]
+    return f"{metrics['run']} on {dataset['name']}@{dataset['version']} ({world})"
+
+
+def footnotes(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what must be known to read the table."""
+    counts, intervals = metrics["counts"], metrics["intervals"]
+    prior, best = metrics["chance"]["prior_class"], metrics["chance"]["best_constant"]
+    notes = [
+        f"{counts['test_panoramas']} test panoramas of {counts['classes']} classes in {intervals['blocks']} ground "
+        f"blocks; distances go to each panorama's own position.",
+        f"Brackets: {intervals['level']:.0%} intervals, {intervals['resamples']} bootstrap resamples by "
+        f"{intervals['unit']}; training seed {metrics['seed']}.",
+        f"Chance, from training places only: uniform names a random class, prior always {prior}, "
+        f"best constant always {best['lat']:.2f}, {best['lon']:.2f}.",
+        f"Distances decode the posterior to the point of least expected distance; by the most probable class's "
+        f"position the mean is {metrics['metrics']['mean_km']['model_argmax']['value']:.1f} km.",
+    ]
+    if metrics["classes_without_test"]:
+        missing = len(metrics["classes_without_test"])
+        notes.append(f"{missing} classes have no test panorama and do not count in macro accuracy.")
+    if metrics["world"] == "emulated":
+        notes.append("The pictures were drawn by the emulator: the figures say nothing about real imagery.")
+    return notes
+
+
+def verdicts(metrics: Mapping[str, Any]) -> list[str]:
+    """Say in a sentence each whether the model beats chance, by the paired intervals."""
+    asked = (("mean_km", "best_constant"), ("mean_km", "prior"), ("accuracy", "prior"))
+    return [_verdict(metrics, metric, chance) for metric, chance in asked]
+
+
+def results_table(metrics: Mapping[str, Any]) -> Table:
+    """Return the table for the terminal."""
+    table = Table(title=title_of(metrics), caption="\n".join(footnotes(metrics)), caption_justify="left")
+    table.add_column("metric")
+    table.add_column("unit")
+    for label in SYSTEMS.values():
+        table.add_column(label, justify="right")
+    for line in result_lines(metrics):
+        table.add_row(line.metric.label, line.metric.unit, *(str(line.cells[system]) for system in SYSTEMS))
+    return table
+
+
+def results_markdown(metrics: Mapping[str, Any]) -> str:
+    """Return the table as Markdown, with its title and footnotes."""
+    head = ["metric", "unit", *SYSTEMS.values()]
+    lines = [f"**{title_of(metrics)}**", "", markdown_row(head), markdown_row(["---", "---", *["---:"] * len(SYSTEMS)])]
+    lines += [
+        markdown_row([line.metric.label, line.metric.unit, *(str(line.cells[system]) for system in SYSTEMS)])
+        for line in result_lines(metrics)
+    ]
+    notes = [f"- {note}" for note in [*verdicts(metrics), *footnotes(metrics)]]
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def _verdict(metrics: Mapping[str, Any], name: str, chance: str) -> str:
+    metric, difference = metric_of(name), metrics["paired"][name][chance]
+    low, high = difference["low"], difference["high"]
+    # A difference of shares is one of percentage points.
+    unit = "points" if metric.unit == "%" else metric.unit
+    cell = signed_cell(metric, difference)
+    against = f"{metric.label} against {SYSTEMS[chance]}: {cell.value} {unit}"
+    if low is None or high is None:
+        return f"{against}; one ground block gives no interval."
+    better = low > 0 if metric.more_is_better else high < 0
+    worse = high < 0 if metric.more_is_better else low > 0
+    word = "better" if better else "worse" if worse else "not told apart from it"
+    return f"{against} {cell.interval}, {word}."
+
+
+def _signed(metric: Metric, value: float) -> str:
+    return ("+" if value > 0 else "−" if value < 0 else "") + metric.show(abs(value))
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _tenth(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def _whole(value: float) -> str:
+    return f"{value:.0f}"
