@@ -115,7 +115,9 @@ def relief(colours: Bytes, box: Box) -> tuple[Array, Array]:
     part = cut(colours, box).astype(float)
     red, green = (ndimage.gaussian_filter(part[..., band], 1.0) for band in (0, 1))
     height = np.interp(red / np.maximum(green, 1), [0.45, 0.85, 1.06, 1.13, 1.22, 1.38], [0, 0.04, 0.12, 0.3, 0.6, 1])
-    light = part.mean(axis=2)
+    # The sea is blue and bright; its shore would read as a cliff.
+    sea = ndimage.binary_dilation(part[..., 2] > part[..., 0] + 25)
+    light = filled(np.where(sea, 255, np.minimum(part.mean(axis=2), 254)).astype(np.uint8), 255).astype(float)
     rough = np.sqrt(ndimage.gaussian_filter((light - ndimage.gaussian_filter(light, 2.5)) ** 2, 2.0))
     return np.asarray(sample(height, box, order=1)), np.asarray(sample(np.clip(rough / 22, 0, 1), box, order=1))
 

@@ -42,7 +42,7 @@ SUBTROPICAL: tuple[Material, ...] = (
     ((240, 240, 236), "plain"),
 )
 #: How strongly a place's look prefers some of its materials.
-_PREFERENCE = 1.35
+_PREFERENCE = 1.1
 
 
 @dataclass(frozen=True, slots=True)

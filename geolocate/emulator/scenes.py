@@ -4,7 +4,9 @@ In: surroundings, a camera and a nuisance seed; never a coordinate, a name or an
 """
 
 import math
+from dataclasses import replace
 from functools import lru_cache
+from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from PIL import Image, ImageDraw
 from geolocate.emulator.camera import CAMERA_HEIGHT_M, Camera, Viewpoint
 from geolocate.emulator.light import light_of
 from geolocate.emulator.nature import fill_sea, lay_fields, raise_hills
-from geolocate.emulator.noise import mix_arrays, unit
+from geolocate.emulator.noise import mix, mix_arrays, unit
 from geolocate.emulator.palettes import palette_of
 from geolocate.emulator.pictures import jpeg_bytes
 from geolocate.emulator.roadside import fill_plots, lay_road, park_cars, place_furniture
@@ -23,6 +25,8 @@ from geolocate.emulator.world import Surroundings
 
 Pixels = NDArray[np.float32]
 
+#: How much of the variance of a look is a street's own.
+_STREET_VARIANCE = 0.28
 _TILE = 512
 #: Noise is laid on the ground in two sizes, whose cells are this many metres wide.
 _GROUND_CELLS_M = (0.07, 0.55)
@@ -42,11 +46,19 @@ def draw_scene(surroundings: Surroundings, camera: Camera, nuisance: int) -> byt
 
 
 def _stage(place: Surroundings, camera: Camera, nuisance: int) -> Stage:
-    palette, light = palette_of(place), light_of(place, nuisance)
     own = nuisance & 0xFFFFFFFF
+    palette, light = palette_of(_as_street(place, own)), light_of(place, nuisance)
     lane = -1 if place.drives_left else 1
     view = Viewpoint(camera, math.radians(camera.heading - place.road_bearing), lane * 1.7)
     return Stage(place, palette, light, view, Shapes(view, light.sky_low, light.haze_m), own)
+
+
+def _as_street(place: Surroundings, own: int) -> Surroundings:
+    """Let a street differ from its neighbourhood: without this a town would be told by a few numbers."""
+    rng = Random(mix(own, 9))
+    keep = math.sqrt(1 - _STREET_VARIANCE)
+    look = tuple(keep * value + math.sqrt(_STREET_VARIANCE) * rng.gauss(0, 1) for value in place.look)
+    return replace(place, look=look)
 
 
 def _ground(stage: Stage) -> Image.Image:

@@ -22,7 +22,7 @@ from geolocate.emulator.noise import smooth_noise
 WORLD_VERSION = "1"
 
 #: Wavelength in km and share of the variance, from regions to neighbourhoods.
-_SCALES = ((150.0, 0.40), (25.0, 0.42), (4.0, 0.18))
+_SCALES = ((150.0, 0.42), (25.0, 0.32), (4.0, 0.26))
 #: The country raster's codes.
 GREAT_BRITAIN, UNITED_STATES = 1, 2
 
