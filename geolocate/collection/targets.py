@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geolocate.geography.boundaries import admin_units, boundary_of
 from geolocate.geography.cells import cell_code
-from geolocate.geography.grids import Cell, grid_cells, zone_cells
+from geolocate.geography.grids import grid_cells, zone_cells
 from geolocate.geography.places import top_places
 from geolocate.geography.projections import Floats, geometry_to_metres, project
 from geolocate.geography.regions import Region
@@ -98,12 +98,9 @@ def cell_targets(region: Region, cell_km: float) -> Iterator[CellTarget]:
     names = grid_cells(region, cell_km).set_index("cell_id")["name"]
     targets = []
     for cells in zone_cells(region, round(cell_km * 1000)):
-        members: dict[Cell, list[Cell]] = {}
-        for square, home in sorted(cells.home.items()):
-            members.setdefault(home, []).append(square)
-        for home, squares in members.items():
+        for home, squares in cells.members.items():
             code = cell_code(region.zones[cells.zone].id_prefix, cells.size_m, *home)
-            land = shapely.union_all([cells.land[square] for square in squares])
+            land = cells.geometry(home)
             shapely.prepare(land)
             corners = np.array(squares, float) * cells.size_m
             targets.append(CellTarget(code, str(names[code]), cells.zone, land, corners, cells.size_m))

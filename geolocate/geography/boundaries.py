@@ -88,7 +88,7 @@ class Boundary:
                 point, unit = tree.query_nearest(shapely.points(at.x[here], at.y[here]), all_matches=False)
                 found[here[point], 1:] = codes[unit]
             found[here, 0] = self.region.country
-        return pd.DataFrame(found, columns=["country", "admin1", "admin2"])
+        return pd.DataFrame(found, columns=["country", "admin1", "admin2"], dtype=object)
 
 
 @cache

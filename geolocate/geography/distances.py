@@ -11,7 +11,8 @@ EARTH_RADIUS_KM = 6371.0088
 
 Floats = npt.NDArray[np.float64]
 
-_STEPS = 200
+_STEPS = 500
+_STARTS = 64
 _CLOSE = 1e-12  # radians: a few micrometres
 
 
@@ -52,19 +53,35 @@ def geometric_median(
     weight = np.ones(len(points)) if weights is None else np.asarray(weights, float).reshape(-1)
     if len(points) == 0 or len(weight) != len(points) or np.any(weight < 0) or weight.sum() <= 0:
         raise ValueError(f"{len(points)} positions and weights summing to {weight.sum():g}: both must be more than 0")
-    centre = _unit(weight @ points, points[int(np.argmax(weight))])
+    centre = _best_start(points, weight)
     for _ in range(_STEPS):
         step = _weiszfeld_step(centre, points, weight)
         length = float(np.linalg.norm(step))
         if length < _CLOSE:
             break
         centre = _unit(np.cos(length) * centre + np.sin(length) * step / length, centre)
+    # The iteration closes in on a median that is itself a position, but ever more slowly: try that position.
+    nearest = points[int(np.argmax(points @ centre))]
+    if _total_angle(nearest, points, weight) <= _total_angle(centre, points, weight):
+        centre = nearest
     return float(np.degrees(np.arcsin(np.clip(centre[2], -1, 1)))), float(np.degrees(np.arctan2(centre[1], centre[0])))
 
 
 def _unit(vector: Floats, otherwise: Floats) -> Floats:
     norm = float(np.linalg.norm(vector))
     return vector / norm if norm > _CLOSE else otherwise
+
+
+def _best_start(points: Floats, weight: Floats) -> Floats:
+    """Start from the mean or a position, whichever is better: a median that is a position is then found at once."""
+    mean = _unit(weight @ points, points[int(np.argmax(weight))])
+    some = points[np.unique(np.linspace(0, len(points) - 1, _STARTS).astype(int))]
+    candidates = np.vstack([mean[None], points[[int(np.argmax(weight))]], some])
+    return candidates[int(np.argmin([_total_angle(candidate, points, weight) for candidate in candidates]))]
+
+
+def _total_angle(centre: Floats, points: Floats, weight: Floats) -> float:
+    return float(weight @ (2 * np.arcsin(np.minimum(np.linalg.norm(points - centre, axis=1) / 2, 1.0))))
 
 
 def _weiszfeld_step(centre: Floats, points: Floats, weight: Floats) -> Floats:

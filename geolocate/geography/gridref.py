@@ -5,7 +5,8 @@ in Northern Ireland. They name, and compute nothing: the projections are applied
 may put a position some 100 m away, and so into the next square if it lies on the edge of one.
 """
 
-import numpy as np
+from functools import cache
+
 from pyproj import Transformer
 
 # A seven-parameter shift, so that no grid file is needed: OSGB36 (OS, "A guide to coordinate systems", 2020) and
@@ -25,10 +26,14 @@ def grid_reference(grid: str, lat: float, lon: float) -> str:
     """Return the 10 km square's reference on the british or irish grid, "" on none or beyond it."""
     if grid == "irish":
         east, north = _from_degrees(_IRISH, lat, lon)
+        if not (0 <= east < 500_000 and 0 <= north < 500_000):
+            return ""
         letters = _letter(int(east // 100_000), int(north // 100_000))
     elif grid == "british":
         east, north = _from_degrees(_BRITISH, lat, lon)
         column, row = int(east // 100_000), int(north // 100_000)
+        if not (0 <= column < 10 and 0 <= row < 15):
+            return ""
         # The first letter names a 500 km square, counted from a false origin two columns west and one row south.
         letters = _letter((column + 10) // 5, (row + 5) // 5) + _letter(column % 5, row % 5)
     else:
@@ -37,10 +42,13 @@ def grid_reference(grid: str, lat: float, lon: float) -> str:
 
 
 def _from_degrees(crs: str, lat: float, lon: float) -> tuple[float, float]:
-    east, north = Transformer.from_crs("+proj=longlat +ellps=WGS84 +towgs84=0,0,0", crs, always_xy=True).transform(
-        np.float64(lon), np.float64(lat)
-    )
+    east, north = _transformer(crs).transform(lon, lat)
     return float(east), float(north)
+
+
+@cache
+def _transformer(crs: str) -> Transformer:
+    return Transformer.from_crs("+proj=longlat +ellps=WGS84 +towgs84=0,0,0", crs, always_xy=True)
 
 
 def _letter(column: int, row: int) -> str:

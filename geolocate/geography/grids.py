@@ -5,7 +5,7 @@ full cell joins the neighbour with which it shares the longest edge.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import geopandas as gpd
 import numpy as np
@@ -28,21 +28,21 @@ Cell = tuple[int, int]
 
 @dataclass(frozen=True)
 class ZoneCells:
-    """The cells of one zone in its metres: ``home`` tells to which kept cell each piece of land went."""
+    """The cells of one zone in its metres: each kept cell's ``members`` are the pieces of land that went to it."""
 
     zone: int
     size_m: int
     land: dict[Cell, BaseGeometry]
-    home: dict[Cell, Cell]
+    members: dict[Cell, list[Cell]]
 
-    @property
-    def kept(self) -> list[Cell]:
-        """Return the cells that stand for themselves, in order."""
-        return sorted(set(self.home.values()))
+    @cached_property
+    def home(self) -> dict[Cell, Cell]:
+        """Return the kept cell of each piece of land."""
+        return {piece: cell for cell, pieces in self.members.items() for piece in pieces}
 
     def geometry(self, cell: Cell) -> BaseGeometry:
         """Return the land of a kept cell with that of the slivers which joined it, in metres."""
-        return shapely.union_all([self.land[piece] for piece, home in sorted(self.home.items()) if home == cell])
+        return shapely.union_all([self.land[piece] for piece in self.members[cell]])
 
 
 def grid_cells(region: Region, cell_km: float) -> gpd.GeoDataFrame:
@@ -64,7 +64,7 @@ def cell_ids(region: Region, cell_km: float, lat: npt.ArrayLike, lon: npt.ArrayL
     inside = boundary_of(region).contains(lat, lon)
     for cells in zone_cells(region, size_m):
         here = np.flatnonzero((at.zone == cells.zone) & inside)
-        if not cells.kept:
+        if not cells.members:
             continue
         prefix = region.zones[cells.zone].id_prefix
         squares = zip(cell_index(size_m, at.x[here]).tolist(), cell_index(size_m, at.y[here]).tolist(), strict=True)
@@ -118,34 +118,40 @@ def _cut(land: BaseGeometry, size_m: int) -> dict[Cell, BaseGeometry]:
     return pieces
 
 
-def _merge_slivers(pieces: dict[Cell, BaseGeometry], size_m: int) -> dict[Cell, Cell]:
-    """Return the home of each piece; slivers are taken from the smallest to the largest.
+def _merge_slivers(pieces: dict[Cell, BaseGeometry], size_m: int) -> dict[Cell, list[Cell]]:
+    """Return the pieces of each kept cell; slivers are taken from the smallest to the largest.
 
     An island sliver, which shares no edge, joins the nearest other land of its zone.
     """
     area = {cell: piece.area for cell, piece in pieces.items()}
     members = {cell: [cell] for cell in pieces}
+    home = {cell: cell for cell in pieces}
     for cell in sorted(pieces, key=lambda one: (area[one], one)):
-        if cell not in members or area[cell] >= SLIVER_SHARE * size_m**2:
+        if area[cell] >= SLIVER_SHARE * size_m**2:
             continue
-        home = _best_neighbour(cell, members, pieces)
-        if home is not None:
-            members[home] += members.pop(cell)
-            area[home] += area.pop(cell)
-    return {piece: home for home, group in members.items() for piece in group}
+        new = _neighbour_with_longest_edge(members[cell], home, pieces) or _nearest_other(cell, home, pieces)
+        if new is not None:
+            moved = members.pop(cell)
+            home.update(dict.fromkeys(moved, new))
+            members[new] += moved
+            area[new] += area[cell]
+    return {cell: sorted(group) for cell, group in sorted(members.items())}
 
 
-def _best_neighbour(cell: Cell, members: dict[Cell, list[Cell]], pieces: dict[Cell, BaseGeometry]) -> Cell | None:
-    home = {piece: head for head, group in members.items() for piece in group}
+def _neighbour_with_longest_edge(
+    group: list[Cell], home: dict[Cell, Cell], pieces: dict[Cell, BaseGeometry]
+) -> Cell | None:
     edges: dict[Cell, float] = {}
-    for column, row in members[cell]:
+    for column, row in group:
         for other in ((column - 1, row), (column + 1, row), (column, row - 1), (column, row + 1)):
-            if home.get(other, cell) != cell:
+            if other in home and home[other] != home[group[0]]:
                 shared = shapely.intersection(pieces[(column, row)], pieces[other]).length
                 edges[home[other]] = edges.get(home[other], 0.0) + shared
-    if max(edges.values(), default=0.0) > 0:
-        return max(sorted(edges), key=lambda one: edges[one])
-    others = [piece for piece in sorted(pieces) if home[piece] != cell]
+    return max(sorted(edges), key=lambda one: edges[one]) if max(edges.values(), default=0.0) > 0 else None
+
+
+def _nearest_other(cell: Cell, home: dict[Cell, Cell], pieces: dict[Cell, BaseGeometry]) -> Cell | None:
+    others = [piece for piece in pieces if home[piece] != home[cell]]
     if not others:
         return None
     gaps = shapely.distance(pieces[cell], np.array([pieces[piece] for piece in others]))
@@ -157,7 +163,7 @@ def _grid_frame(region: Region, size_m: int) -> gpd.GeoDataFrame:
     rows = []
     for cells in zone_cells(region, size_m):
         zone = region.zones[cells.zone]
-        for cell in cells.kept:
+        for cell in cells.members:
             metres = cells.geometry(cell)
             inside = metres.representative_point()
             lat, lon = to_degrees(zone.crs, np.array([inside.x]), np.array([inside.y]))

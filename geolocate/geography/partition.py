@@ -8,14 +8,13 @@ the table need not be stored, and no dataset, provider or refresh can change it.
 import hashlib
 import itertools
 import json
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from geolocate.errors import DatasetError, RegionError
-from geolocate.geography.cells import Ints, cell_code, cell_index, unique_cells
+from geolocate.geography.cells import Ints, Texts, cell_code, cell_index, unique_cells
 from geolocate.geography.distances import nearest_km
 from geolocate.geography.projections import Floats, Projected, project
 from geolocate.geography.regions import Region
@@ -41,25 +40,15 @@ def ground_partition(region: Region, lat: npt.ArrayLike, lon: npt.ArrayLike) -> 
     at = project(region, lat, lon)
     _refuse_outside(region, lat, lon, at)
     size_m = round(region.partition.block_km * 1000)
-    table = pd.DataFrame(
-        {"block_id": "", "part": "", "in_buffer": False}, index=range(len(at.zone)), columns=_COLUMNS
-    ).astype({"in_buffer": bool})
-    for index in range(len(region.zones)):
-        here = np.flatnonzero(at.zone == index)
+    block_id, part = (np.full(len(at.zone), "", dtype=object) for _ in range(2))
+    in_buffer = np.zeros(len(at.zone), dtype=bool)
+    for zone in range(len(region.zones)):
+        here = np.flatnonzero(at.zone == zone)
         x, y = at.x[here], at.y[here]
-        column, row = cell_index(size_m, x), cell_index(size_m, y)
-        cells, number = unique_cells(column, row)
-        codes = np.array([cell_code(region.zones[index].id_prefix, size_m, *cell) for cell in cells], dtype=object)
-        parts = np.array([_part(region, code) for code in codes], dtype=object)
-        if len(here):
-            near = _near_test(region, index, x - column * size_m, y - row * size_m, cells, number)
-            table.loc[here, "block_id"] = codes[number]
-            table.loc[here, "part"] = parts[number]
-            table.loc[here, "in_buffer"] = near & (parts[number] != "test")
-    return table
-
-
-_COLUMNS = ["block_id", "part", "in_buffer"]
+        codes, parts, number = _blocks(region, zone, cell_index(size_m, x), cell_index(size_m, y))
+        block_id[here], part[here] = codes[number], parts[number]
+        in_buffer[here] = _near_test(region, zone, x, y) & (parts[number] != "test")
+    return pd.DataFrame({"block_id": block_id, "part": part, "in_buffer": in_buffer})
 
 
 def _refuse_outside(region: Region, lat: npt.ArrayLike, lon: npt.ArrayLike, at: Projected) -> None:
@@ -70,7 +59,6 @@ def _refuse_outside(region: Region, lat: npt.ArrayLike, lon: npt.ArrayLike, at: 
         raise RegionError(f"position {where} is outside region {region.name!r}: drop such rows before splitting")
 
 
-@cache
 def _part(region: Region, block_id: str) -> str:
     rules = region.partition
     digest = hashlib.blake2b(block_id.encode(), key=rules.key.encode(), digest_size=8).digest()
@@ -81,24 +69,31 @@ def _part(region: Region, block_id: str) -> str:
     return next(reversed(rules.shares))
 
 
-def _near_test(
-    region: Region, zone: int, dx: Floats, dy: Floats, cells: list[tuple[int, int]], number: Ints
-) -> npt.NDArray[np.bool_]:
-    """Measure from each position, dx and dy metres into its block, to the squares of the test blocks around it."""
+def _near_test(region: Region, zone: int, x: Floats, y: Floats) -> npt.NDArray[np.bool_]:
+    """Measure from each position to the squares of the test blocks beside its own."""
     size_m = round(region.partition.block_km * 1000)
     reach = region.partition.buffer_km * 1000 * _STRETCH
-    prefix = region.zones[zone].id_prefix
-    near = np.zeros(len(dx), dtype=bool)
+    column, row = cell_index(size_m, x), cell_index(size_m, y)
+    dx, dy = x - column * size_m, y - row * size_m
+    near = np.zeros(len(x), dtype=bool)
     for step_x, step_y in itertools.product((-1, 0, 1), repeat=2):
         if step_x == step_y == 0:
             continue
-        is_test = np.array(
-            [_part(region, cell_code(prefix, size_m, col + step_x, row + step_y)) == "test" for col, row in cells]
-        )
         gap_x = {-1: dx, 0: np.zeros_like(dx), 1: size_m - dx}[step_x]
         gap_y = {-1: dy, 0: np.zeros_like(dy), 1: size_m - dy}[step_y]
-        near |= is_test[number] & (np.hypot(gap_x, gap_y) <= reach)
+        close = np.flatnonzero(np.hypot(gap_x, gap_y) <= reach)
+        _, parts, number = _blocks(region, zone, column[close] + step_x, row[close] + step_y)
+        near[close] |= parts[number] == "test"
     return near
+
+
+def _blocks(region: Region, zone: int, column: Ints, row: Ints) -> tuple[Texts, Texts, Ints]:
+    """Return the codes and parts of the different blocks, and for each position the number of its block."""
+    size_m = round(region.partition.block_km * 1000)
+    cells, number = unique_cells(column, row)
+    codes = [cell_code(region.zones[zone].id_prefix, size_m, *cell) for cell in cells]
+    parts = [_part(region, code) for code in codes]
+    return np.array(codes, dtype=object), np.array(parts, dtype=object), number
 
 
 def assert_no_shared_ground(train: pd.DataFrame, test: pd.DataFrame, buffer_km: float) -> None:
