@@ -147,18 +147,14 @@ class Engine:
             got = await self._reserve(key)
             if not isinstance(got, Charge):
                 return got
-            result = await self._send(got, panorama)
-        return result if result.state == "open" else await self._row(key)
+            return await self._send(got, panorama)
 
     async def _reserve(self, key: ImageKey) -> Charge | ImageRow | None:
         name, price, caps = self._request.name, self.provider.price_micro_usd, self._caps
         return await self._writer.do(lambda ledger: ledger.reserve(name, key, price, caps))
 
-    async def _row(self, key: ImageKey) -> ImageRow | None:
-        return await self._writer.do(lambda ledger: ledger.image(key))
-
-    async def _send(self, charge: Charge, panorama: Panorama) -> Settlement:
-        """Send one reserved request and settle it, whatever comes of it."""
+    async def _send(self, charge: Charge, panorama: Panorama) -> ImageRow | Settlement:
+        """Send one reserved request and settle it, whatever comes of it; return the settlement where it stays open."""
         self.sent.images += 1
         try:
             picture = await self.provider.fetch(panorama, charge.key.view)
@@ -172,8 +168,8 @@ class Engine:
             return result
         self.throttle.answered()
         result = await asyncio.to_thread(self._keep, picture, charge, panorama)
-        await self._settle(charge, result)
-        return result
+        row = await self._settle(charge, result)
+        return result if result.state == "open" else row
 
     def _keep(self, picture: Picture, charge: Charge, panorama: Panorama) -> Settlement:
         """Judge the picture and, when it is one, put it into the store: the file first, then the ledger."""
@@ -189,10 +185,10 @@ class Engine:
         size = len(picture.body)
         return Settlement("kept", sha256=sha256, bytes=size, rights=panorama.rights, http_status=picture.http_status)
 
-    async def _settle(self, charge: Charge, result: Settlement) -> None:
+    async def _settle(self, charge: Charge, result: Settlement) -> ImageRow:
         self.sent.bytes += result.bytes
         self.sent.micro_usd += charge.micro_usd if result.billed else 0
-        await self._writer.do(lambda ledger: ledger.settle(charge, result))
+        return await self._writer.do(lambda ledger: ledger.settle(charge, result))
 
     def _in_store(self, row: ImageRow) -> bool:
         path = self._root.image(str(row.sha256))

@@ -237,36 +237,26 @@ class Ledger:
             return None
         return self._claim(collection, key, micro_usd)
 
-    def settle(self, charge: Charge, result: Settlement) -> None:
-        """Write down what came of a request, inside a transaction; what was not billed is given back to the budget."""
-        answered = now()
+    def settle(self, charge: Charge, result: Settlement) -> ImageRow:
+        """Write down what came of a request, inside a transaction, and return the picture's row.
+
+        What was not billed is given back to the budget.
+        """
+        row = ImageRow(result.state, None, result.reason, result.sha256, result.bytes, result.rights, now())
+        price, back = (charge.micro_usd, 0) if result.billed else (0, 1)
         self._db.execute(
             "UPDATE charges SET state = ?, micro_usd = ?, http_status = ?, answered_at = ? WHERE charge_id = ?",
-            (
-                "billed" if result.billed else "free",
-                charge.micro_usd if result.billed else 0,
-                result.http_status,
-                answered,
-                charge.charge_id,
-            ),
+            ("free" if back else "billed", price, result.http_status, row.answered_at, charge.charge_id),
         )
-        back = 0 if result.billed else 1
-        self._add(charge.collection, Totals(0, -back, -back * charge.micro_usd, result.bytes))
+        self._add(charge.collection, Totals(0, -back, price - charge.micro_usd, result.bytes))
         rights = json.dumps(asdict(result.rights)) if result.rights else None
+        columns = (row.state, row.reason, row.sha256, row.bytes, rights, row.answered_at)
         self._db.execute(
             "UPDATE images SET state = ?, session = NULL, reason = ?, sha256 = ?, bytes = ?, rights = ?, "
             "answered_at = ? WHERE world = ? AND image_id = ?",
-            (
-                result.state,
-                result.reason,
-                result.sha256,
-                result.bytes,
-                rights,
-                answered,
-                charge.key.world,
-                charge.key.image_id,
-            ),
+            (*columns, charge.key.world, charge.key.image_id),
         )
+        return row
 
     def reopen(self, key: ImageKey) -> None:
         """Allow a picture to be asked for again: its file is gone or altered."""

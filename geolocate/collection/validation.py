@@ -75,9 +75,9 @@ def _from_pixels(body: bytes, view: View) -> ImageReason | None:
 def commonest_colour(pixels: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the share of the most common coarse colour of (height, width, 3) pixels, and its mean colour.
 
-    Every second pixel of every second row is enough, and four times as fast.
+    Every third pixel of every third row is enough, and nine times as fast.
     """
-    sample = pixels[::2, ::2].reshape(-1, 3)
+    sample = pixels[::3, ::3].reshape(-1, 3)
     shift = 8 - _COARSE_BITS
     coarse = (sample >> shift).astype(np.uint16)
     codes = (coarse[:, 0] << (2 * _COARSE_BITS)) | (coarse[:, 1] << _COARSE_BITS) | coarse[:, 2]

@@ -1,0 +1,60 @@
+"""What is forgotten is gone from the store, from manifests and from readers, and is never asked for again."""
+
+import pandas as pd
+import pytest
+
+from geolocate.collection import collect, validate_collection
+from geolocate.collection.forgetting import forget
+from geolocate.errors import CollectionError
+from geolocate.manifest import read_manifest
+from geolocate.manifest.tombstones import read_tombstones, without_forgotten
+from tests.collection.stand_in import plan_of
+
+
+def test_a_forgotten_panorama_is_gone_everywhere(root, server, request_for):
+    plan = plan_of(5, shards=2)
+    collect(root, request_for(), plan)
+    collect(root, request_for("other"), plan)
+    before = pd.DataFrame(read_manifest(root.collection("c") / "manifest"))
+    victim = before["source_id"][0]
+    files = [root.image(sha256) for sha256 in before[before["source_id"] == victim]["sha256"]]
+    gone = forget(root, [victim])
+    assert (gone.images, gone.files, gone.collections) == (6, 3, ("c", "other"))
+    assert not any(path.exists() for path in files)
+    for name in ("c", "other"):
+        assert victim not in set(read_manifest(root.collection(name) / "manifest")["source_id"])
+        assert validate_collection(root, name).ok
+    assert victim not in set(without_forgotten(root, before)["source_id"])
+    assert len(without_forgotten(root, before)) == 12
+
+
+def test_what_was_forgotten_is_never_asked_for_again(root, server, request_for):
+    plan = plan_of(3)
+    collect(root, request_for(), plan)
+    rows = read_manifest(root.collection("c") / "manifest")
+    forget(root, [rows["source_id"][0]])
+    asked = len(server.images)
+    for path in (root.collection("c") / "outcomes").iterdir():
+        path.unlink()
+    again = collect(root, request_for(), plan)
+    assert again.statuses == {"complete": 2, "forgotten": 1}
+    assert collect(root, request_for("new"), plan).statuses == {"complete": 2, "forgotten": 1}
+    assert len(server.images) == asked
+
+
+def test_one_image_can_be_forgotten(root, request_for):
+    collect(root, request_for(), plan_of(2))
+    rows = read_manifest(root.collection("c") / "manifest")
+    forget(root, [rows["image_id"][0]])
+    forget(root, [rows["image_id"][0]])
+    left = read_manifest(root.collection("c") / "manifest")
+    assert len(left) == 5
+    assert read_tombstones(root) == {rows["image_id"][0]}
+    assert validate_collection(root, "c").ok
+
+
+def test_an_unknown_name_changes_nothing(root, request_for):
+    collect(root, request_for(), plan_of(1))
+    with pytest.raises(CollectionError, match="nothing is known under nonsense"):
+        forget(root, ["nonsense"])
+    assert not read_tombstones(root)

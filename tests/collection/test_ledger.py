@@ -1,0 +1,92 @@
+"""Claims, caps and group commits, with real files."""
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from geolocate.collection.ledger import Caps, Charge, ImageKey, ImageRow, Ledger, Settlement, Totals
+from geolocate.collection.writer import LedgerWriter
+from geolocate.errors import StorageError
+from geolocate.records import View
+
+PRICE = 7000
+
+
+def key(name: str = "pano", world: str = "emulated") -> ImageKey:
+    return ImageKey(world, "google", name, View(0.0))
+
+
+def reserve(ledger, collection="c", of=None, caps=None):
+    with ledger.transaction():
+        return ledger.reserve(collection, of or key(), PRICE, caps or Caps())
+
+
+def test_a_living_sessions_claim_holds_and_a_dead_ones_does_not(tmp_path):
+    path = tmp_path / "store" / "ledger.sqlite"
+    with Ledger(path) as mine:
+        with Ledger(path) as other:
+            assert isinstance(reserve(other), Charge)
+            held = reserve(mine, "d")
+            assert isinstance(held, ImageRow)
+            assert held.state == "intended"
+        assert isinstance(reserve(mine, "d"), Charge)
+
+
+def test_a_killed_processs_claim_is_free_at_once(tmp_path):
+    path = tmp_path / "store" / "ledger.sqlite"
+    script = (
+        "import os, pathlib, sys\n"
+        "from tests.collection.test_ledger import Ledger, reserve\n"
+        "reserve(Ledger(pathlib.Path(sys.argv[1])))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == -9
+    with Ledger(path) as mine:
+        assert mine.unsettled("c") == 1
+        assert isinstance(reserve(mine, "c"), Charge)
+        assert mine.totals("c") == Totals(0, 2, 2 * PRICE, 0)
+
+
+def test_what_was_not_billed_goes_back_to_the_budget(tmp_path):
+    caps = Caps(micro_usd=PRICE)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        charge = reserve(ledger, caps=caps)
+        assert reserve(ledger, of=key("another"), caps=caps) is None
+        with ledger.transaction():
+            ledger.settle(charge, Settlement("open", billed=False))
+        assert isinstance(reserve(ledger, of=key("another"), caps=caps), Charge)
+
+
+def test_worlds_do_not_stand_in_for_each_other(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        charge = reserve(ledger)
+        with ledger.transaction():
+            ledger.settle(charge, Settlement("kept", sha256="0" * 64, bytes=1))
+        assert reserve(ledger).sha256 == "0" * 64
+        assert isinstance(reserve(ledger, of=key(world="real")), Charge)
+
+
+def test_a_newer_ledger_is_refused(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger, ledger.transaction():
+        ledger._db.execute("PRAGMA user_version = 9")
+    with pytest.raises(StorageError, match="version 9"):
+        Ledger(path)
+
+
+def test_many_operations_share_a_commit_and_a_failing_one_tells_all(tmp_path):
+    async def run(ledger):
+        async with LedgerWriter(ledger) as writer:
+            await asyncio.gather(*(writer.do(lambda book: book.count_metadata("c")) for _ in range(200)))
+            before = ledger.totals("c").metadata_requests
+            broken = [writer.do(lambda book: book.count_metadata("c")), writer.do(lambda book: book.no_such_thing())]
+            results = await asyncio.gather(*broken, return_exceptions=True)
+            return before, results
+
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        before, results = asyncio.run(run(ledger))
+        assert before == 200
+        assert [type(result) for result in results] == [AttributeError, AttributeError]
+        assert ledger.totals("c").metadata_requests == 200
