@@ -1,7 +1,8 @@
 """What lies in a run's folder, and how a finished run is opened.
 
 ``config.json``             what the run was started with: configuration, dataset, partition
-``last.safetensors``        weights and optimiser of the last finished epoch; its header holds the numbers beside them
+``last.safetensors``        weights and optimiser of the last epoch, with the numbers beside them in its header; gone
+                            when the run is finished
 ``checkpoint.safetensors``  the weights of the best epoch, and the encoded captions of the classes
 ``curves.csv``              one row an epoch
 ``checkpoint.json``         written last: its presence means that the run is finished
@@ -27,6 +28,7 @@ from geolocate.errors import CheckpointError
 from geolocate.models.clip import Clip
 from geolocate.models.image_encoders import ImageEncoder, best_device, image_encoder
 from geolocate.models.posterior import class_posterior
+from geolocate.models.weights import random_weights
 from geolocate.records import World
 from geolocate.storage import DataRoot, atomic_write, read_json, sha256_of_file, write_json
 from geolocate.training.config import TrainConfig
@@ -208,12 +210,13 @@ def save_best(folder: Path, weights: Mapping[str, torch.Tensor], text_features: 
 
 
 def finish_run(folder: Path, card: RunCard, classes: pd.DataFrame, epochs: Mapping[str, Any]) -> None:
-    """Write ``checkpoint.json``, which makes the run a finished one."""
+    """Write ``checkpoint.json``, which makes the run a finished one, and drop what only going on would need."""
     sha256 = sha256_of_file(folder / "checkpoint.safetensors")
     write_json(
         folder / "checkpoint.json",
         {**card.to_json(), **epochs, "classes": classes.to_dict(orient="records"), "checkpoint_sha256": sha256},
     )
+    (folder / "last.safetensors").unlink(missing_ok=True)
 
 
 def load_run(root: DataRoot, run: str) -> TrainedRun:
@@ -233,7 +236,7 @@ def load_run(root: DataRoot, run: str) -> TrainedRun:
         path=folder,
         card=run_card,
         clip=_clip(_below("clip.", tensors), run_card.config),
-        classes=pd.DataFrame(card["classes"]),
+        classes=pd.DataFrame(card["classes"], columns=["class_id", "class_name", "caption", "lat", "lon"]),
         text_features=text_features,
         tuned_image=_below("pictures.module.", tensors),
         epochs=card["epochs"],
@@ -253,9 +256,10 @@ def _check_finished(root: DataRoot, run: str) -> None:
 def _clip(tensors: Mapping[str, torch.Tensor], config: TrainConfig) -> Clip:
     image_dim = tensors["image_head.projection.weight"].shape[1]
     text_dim = tensors["text_head.projection.weight"].shape[1]
-    clip = Clip(image_dim, text_dim, config.clip)
+    with random_weights():
+        clip = Clip(image_dim, text_dim, config.clip)
     clip.load_state_dict(dict(tensors))
-    return clip.eval().to(best_device())
+    return clip.eval().requires_grad_(False).to(best_device())
 
 
 def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -31,7 +31,7 @@ class Samples:
     def panoramas(self) -> list[np.ndarray]:
         """The sample numbers of each panorama's views, in order of heading; panoramas by their id."""
         ordered = self.rows.reset_index(drop=True).sort_values(["source_id", "heading"])
-        return [group.index.to_numpy() for _, group in ordered.groupby("source_id", sort=True)]
+        return [group.index.to_numpy(copy=True) for _, group in ordered.groupby("source_id", sort=True)]
 
 
 def trained_classes(dataset: DatasetVersion) -> pd.DataFrame:

@@ -1,0 +1,190 @@
+import hashlib
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from geolocate.errors import CheckpointError, DatasetError, EncoderError, SettingsError
+from geolocate.geography.distances import haversine_km
+from geolocate.models.features import image_features
+from geolocate.storage import DataRoot
+from geolocate.training import TrainConfig, load_run, run_state, train
+from geolocate.training.learner import Learner
+from geolocate.training.loop import _train_epoch
+from geolocate.training.sources import CachedFeatures
+from tests.training.small_dataset import small_dataset
+
+CONFIG = TrainConfig(pixels=32, epochs=6, batch_size=32, projection=32)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return DataRoot(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def dataset(root):
+    return small_dataset(root)
+
+
+@pytest.fixture(scope="module")
+def trained(root, dataset):
+    return train(root, dataset, CONFIG, "whole")
+
+
+def _weights(root: DataRoot, run: str) -> str:
+    return hashlib.sha256((root.run(run) / "checkpoint.safetensors").read_bytes()).hexdigest()
+
+
+def _curves(root: DataRoot, run: str) -> pd.DataFrame:
+    return pd.read_csv(root.run(run) / "curves.csv").drop(columns="seconds")
+
+
+def test_a_trained_run_tells_the_cities_of_unseen_panoramas(root, dataset, trained):
+    rows = dataset.rows("test")
+    features = image_features(root, trained.image_encoder(), list(rows["sha256"])).view(-1, 3, 1280)
+    posterior = trained.posterior(features)
+    truth = trained.classes["class_id"].tolist()
+    right = [truth[column] for column in posterior.argmax(axis=1)] == rows["class_id"].to_numpy()[::3]
+    assert posterior.shape == (10, 5)
+    assert np.mean(right) > 0.6  # chance is 0.2
+
+
+def test_a_run_knows_what_it_was_made_from(root, dataset, trained):
+    assert (trained.run, trained.dataset, trained.config) == ("whole", dataset.ref, CONFIG)
+    assert (trained.world, trained.region, trained.level) == (dataset.world, "uk", "city")
+    assert trained.partition_version == dataset.partition_version
+    assert list(trained.classes.columns) == ["class_id", "class_name", "caption", "lat", "lon"]
+    assert list(trained.classes["class_id"]) == sorted(trained.classes["class_id"])
+    reopened = load_run(root, "whole")
+    assert torch.equal(reopened.text_features, trained.text_features)
+    assert {path.suffix for path in trained.path.iterdir()} == {".json", ".csv", ".safetensors"}
+    assert len(trained.curves) == trained.epochs
+
+
+def test_a_class_lies_where_its_training_panoramas_are(dataset, trained):
+    rows = dataset.rows("train")
+    for city in trained.classes.itertuples():
+        own = rows[rows["class_id"] == city.class_id]
+        assert haversine_km(city.lat, city.lon, own["lat"].mean(), own["lon"].mean()) < 5
+
+
+def test_a_finished_run_is_not_trained_again(root, dataset, trained, caplog):
+    before, told = _weights(root, "whole"), []
+    with caplog.at_level("INFO", "geolocate"):
+        again = train(root, dataset, CONFIG, "whole", lambda *news: told.append(news))
+    assert not told
+    assert "nothing to train" in caplog.text
+    assert _weights(root, "whole") == before
+    assert again.epochs == trained.epochs
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from geolocate.storage import DataRoot
+from geolocate.training import TrainConfig, train
+from tests.training.small_dataset import small_dataset
+
+torch.set_num_threads(1)
+root = DataRoot(Path(sys.argv[1]))
+epochs = iter(range(1, 100))
+
+def validate(posterior, rows):
+    if next(epochs) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"mean_km": 0.0}
+
+train(root, small_dataset(root), TrainConfig.model_validate_json(sys.argv[2]), "killed", validate=validate)
+"""
+
+
+def test_a_killed_run_ends_as_one_that_was_not(root, dataset):
+    def validate(posterior: np.ndarray, rows: pd.DataFrame) -> dict[str, float]:
+        return {"mean_km": 0.0}
+
+    train(root, dataset, CONFIG, "unbroken", validate=validate)
+    command = [sys.executable, "-c", _KILLED, str(root.path), CONFIG.model_dump_json()]
+    killed = subprocess.run(command, cwd=Path(__file__).parents[2], check=False, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert run_state(root, "killed") == "interrupted"
+    with pytest.raises(CheckpointError, match="'killed' is not finished"):
+        load_run(root, "killed")
+    train(root, dataset, CONFIG, "killed", validate=validate)
+    assert _weights(root, "killed") == _weights(root, "unbroken")
+    pd.testing.assert_frame_equal(_curves(root, "killed"), _curves(root, "unbroken"), check_exact=True)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(root, dataset, trained):
+    before = torch.random.get_rng_state()
+    train(root, dataset, CONFIG, "twin")
+    train(root, dataset, CONFIG.model_copy(update={"seed": 1}), "sibling")
+    assert _weights(root, "twin") == _weights(root, "whole") != _weights(root, "sibling")
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_runs_name_belongs_to_its_dataset_partition_and_configuration(root, dataset, trained):
+    other = replace(dataset, ref=replace(dataset.ref, version="other", sha256="0" * 64))
+    with pytest.raises(CheckpointError, match="run 'whole' was started with dataset small@v0, not small@other"):
+        train(root, other, CONFIG, "whole")
+    repartitioned = replace(dataset, card={**dataset.card, "partition_version": "uk-2"})
+    with pytest.raises(CheckpointError, match="partition version uk-1, not uk-2"):
+        train(root, repartitioned, CONFIG, "whole")
+    with pytest.raises(CheckpointError, match=r"epochs=6, not 7: choose another run name, or delete"):
+        train(root, dataset, CONFIG.model_copy(update={"epochs": 7}), "whole")
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_an_empty_part_is_refused(root, dataset, part):
+    without = replace(dataset, frame=dataset.frame[dataset.frame["part"] != part])
+    with pytest.raises(DatasetError, match=f"has no {part} rows"):
+        train(root, without, CONFIG, f"without-{part}")
+    assert run_state(root, f"without-{part}") == "new"
+
+
+def test_training_needs_no_picture_of_the_test_part(tmp_path):
+    root = DataRoot(tmp_path)
+    dataset = small_dataset(root, seed=5, places=6)
+    for sha256 in dataset.rows("test")["sha256"]:
+        root.image(sha256).unlink()
+    train(root, dataset, CONFIG.model_copy(update={"epochs": 1}), "blind")
+    assert run_state(root, "blind") == "finished"
+
+
+def test_a_mistyped_encoder_takes_no_run_name(root, dataset):
+    with pytest.raises(EncoderError, match="unknown text encoder 'bert'"):
+        train(root, dataset, CONFIG.model_copy(update={"text_encoder": "bert"}), "typo")
+    assert run_state(root, "typo") == "new"
+
+
+def test_learning_rates_fall_on_a_plateau_and_training_stops(root, dataset):
+    config = CONFIG.model_copy(update={"lr_heads": 1e-2, "schedule_factor": 0.5, "stop_patience": 3, "epochs": 60})
+    run = train(root, dataset, config, "plateau")
+    rates = run.curves["lr_heads"]
+    assert rates.is_monotonic_decreasing
+    assert rates.iloc[-1] < rates.iloc[0]
+    assert run.epochs == run.best_epoch + 3 < 60
+    assert run.curves["val_loss"].idxmin() + 1 == run.best_epoch
+
+
+def test_a_diverging_loss_is_said_to_be_one():
+    learner = Learner(CachedFeatures(torch.full((4, 3), 1e38)), CachedFeatures(torch.full((2, 3), 1e38)), CONFIG)
+    with pytest.raises(SettingsError, match="the loss became nan: choose lower learning rates"):
+        _train_epoch(learner, np.array([0, 1, 0, 1]), np.arange(4), 4)
+
+
+def test_a_damaged_or_unknown_run_is_one_clear_line(root, dataset, trained):
+    with pytest.raises(CheckpointError, match=r"no run 'nobody' .*there is .*whole"):
+        load_run(root, "nobody")
+    train(root, dataset, CONFIG.model_copy(update={"epochs": 1}), "damaged")
+    path = root.run("damaged") / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x00\x01")
+    with pytest.raises(CheckpointError, match="not what training wrote"):
+        load_run(root, "damaged")
