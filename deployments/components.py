@@ -17,7 +17,6 @@ import requests
 
 from deployments.configuration import (
     CHECKOUT,
-    EMULATOR_KEY,
     HOST,
     POOLS,
     emulator_environment,
@@ -86,7 +85,7 @@ def start_emulator(root: Path, port: int) -> Child:
     """Start the stand-in for Street View; raises SettingsError when the port is taken."""
     require_free_port(port, "GEOLOCATE_EMULATOR_PORT")
     command = [sys.executable, "-m", "geolocate.cli", "emulator", "--host", HOST, "--port", str(port)]
-    environment = os.environ | {"GEOLOCATE_DATA": str(root), "GOOGLE_MAPS_API_KEY": EMULATOR_KEY}
+    environment = os.environ | {"GEOLOCATE_DATA": str(root)}
     return start("emulator", command, environment, log_file(root, "emulator"), CHECKOUT)
 
 

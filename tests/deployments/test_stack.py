@@ -1,0 +1,185 @@
+"""`up`, the literal commands, a published dataset, `down`: on a real server with real workers.
+
+The tests stand in the order in which a person would do these things, and share one stack; the last one stops it.
+"""
+
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from deployments.configuration import CHECKOUT, needs_emulator, prefect_environment, stack_settings
+from deployments.state import load_state
+from geolocate.errors import SettingsError
+from geolocate.settings import Settings
+from tests.deployments.conftest import Checkout
+
+PUBLISH = """
+from prefect.events import emit_event
+
+for dataset, trained_by in (("uk-cities-50@aaa", ""), ("uk-cities-50@bbb", "geolocate-uk")):
+    emit_event(
+        event="geolocate.dataset.published",
+        resource={"prefect.resource.id": "geolocate.dataset.uk-cities-50", "geolocate.trained-by": trained_by},
+        payload={"dataset": dataset},
+    )
+"""
+
+
+def _api(stack: Checkout) -> str:
+    return load_state(stack.data).server_url
+
+
+def _runs(stack: Checkout, name: str) -> list[dict[str, Any]]:
+    query = {"flows": {"name": {"any_": [name]}}}
+    runs: list[dict[str, Any]] = requests.post(f"{_api(stack)}/flow_runs/filter", json=query, timeout=10).json()
+    return runs
+
+
+def _eventually(check: Callable[[], Any], seconds: float = 180) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (value := check()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.5)
+    return value
+
+
+def _has_state(stack: Checkout, name: str, state: str) -> list[dict[str, Any]]:
+    return [run for run in _runs(stack, name) if run["state_name"] == state]
+
+
+def _log_lines(stack: Checkout, run_id: str) -> list[str]:
+    query = {"logs": {"flow_run_id": {"any_": [run_id]}}}
+    return [line["message"] for line in requests.post(f"{_api(stack)}/logs/filter", json=query, timeout=10).json()]
+
+
+def test_up_shows_where_to_look_and_what_to_do_next(stack: Checkout) -> None:
+    said = stack.stack("up")
+    port = stack.environment["GEOLOCATE_UI_PORT"]
+    assert said.returncode == 0
+    assert "the stack is up already; nothing was started" in said.stdout
+    assert f"http://127.0.0.1:{port}" in said.stdout
+    assert "prefect deployment run collect-uk-grid" in said.stdout
+    assert stack.stack("status").returncode == 0
+
+
+def test_the_emulator_answers_when_nobody_chose_a_provider(stack: Checkout) -> None:
+    health = requests.get(f"{load_state(stack.data).emulator_url}/health", timeout=10).json()
+    assert (health["status"], health["world"]) == ("ok", "emulated")
+
+
+def test_the_literal_command_starts_a_run_that_finishes(stack: Checkout) -> None:
+    said = stack.run("prefect", "deployment", "run", "collect-uk-grid", "-p", "dataset=grid")
+    assert said.returncode == 0, said.stdout
+    run = _eventually(lambda: _has_state(stack, "collect-uk-grid", "Completed"))[0]
+    assert run["name"] == "collect-uk-grid of grid"
+    _eventually(lambda: "working on grid" in _log_lines(stack, run["id"]))  # the library's own line
+
+
+@pytest.mark.chromium
+@pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
+def test_the_runs_page_shows_name_state_log_and_artifacts(stack: Checkout) -> None:
+    run = _eventually(lambda: _has_state(stack, "collect-uk-grid", "Completed"))[0]
+    said = stack.run(sys.executable, str(CHECKOUT / "scripts" / "ui_screenshot.py"), run["id"], "--text")
+    for expected in ("collect-uk-grid of grid", "Completed", "working on grid", "Artifacts"):
+        assert expected in said.stdout
+
+
+def test_inspect_takes_the_short_name_too(stack: Checkout) -> None:
+    said = stack.run(sys.executable, "-m", "prefect", "deployment", "inspect", "refresh-datasets", "-o", "json")
+    assert said.returncode == 0, said.stdout
+    assert re.search(r'"active": false', said.stdout)
+
+
+def test_a_server_named_in_the_environment_comes_before_the_stack(stack: Checkout) -> None:
+    elsewhere = "http://127.0.0.1:9/api"
+    said = stack.run("prefect", "deployment", "run", "collect-uk-grid", PREFECT_API_URL=elsewhere)
+    assert said.returncode != 0
+    assert len(_runs(stack, "collect-uk-grid")) == 1
+
+
+def test_a_published_dataset_is_trained_on_once_unless_its_publisher_does(stack: Checkout) -> None:
+    said = stack.run(sys.executable, "-c", PUBLISH, PREFECT_API_URL=_api(stack))
+    assert said.returncode == 0, said.stdout
+    _eventually(lambda: _has_state(stack, "train-clip", "Completed"))
+    assert [run["parameters"] for run in _runs(stack, "train-clip")] == [{"dataset": "uk-cities-50@aaa"}]
+
+
+def test_run_uses_the_stack_that_is_up_and_leaves_it(stack: Checkout) -> None:
+    code = "import os; print('told', os.environ['PREFECT_API_URL'], os.environ['GEOLOCATE_WORLD']); raise SystemExit(3)"
+    said = stack.stack("run", sys.executable, "-c", code)
+    assert said.returncode == 3
+    assert f"told {_api(stack)} emulated" in said.stdout
+    assert stack.stack("status").returncode == 0
+
+
+def test_down_leaves_no_process_no_file_and_no_run_that_seems_to_go_on(stack: Checkout) -> None:
+    stack.run("prefect", "deployment", "run", "sweep-clip", "-p", "seconds=600")
+    _eventually(lambda: _has_state(stack, "sweep-clip", "Running"))
+    family = [
+        process
+        for child in load_state(stack.data).children
+        for process in (psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True))
+    ]
+    said = stack.stack("down")
+    assert "stopped: " in said.stdout
+    assert not [process for process in family if process.is_running()]
+    assert not (stack.data / "prefect" / "stack.json").exists()
+    with sqlite3.connect(stack.data / "prefect" / "prefect.db") as database:
+        assert dict(database.execute("select state_name, count(*) from flow_run group by 1")).keys() == {
+            "Completed",
+            "Crashed",
+        }
+    assert stack.stack("down").stdout == "nothing was running\n"
+    assert stack.stack("status").returncode == 1
+
+
+def test_without_a_server_the_literal_command_says_so(checkout: Checkout) -> None:
+    said = checkout.run("prefect", "deployment", "run", "collect-uk-grid", GEOLOCATE_DATA="elsewhere")
+    assert said.returncode == 1
+    assert said.stdout == ("no Prefect server is up: start one with `make up`, or set PREFECT_API_URL to another\n")
+
+
+def test_a_port_in_use_is_one_line_and_starts_nothing(checkout: Checkout, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = checkout.stack("up", GEOLOCATE_UI_PORT=str(port), GEOLOCATE_DATA=str(tmp_path))
+    assert said.returncode == 1
+    assert re.fullmatch(
+        rf"error: port {port} is in use( by .* \(process {os.getpid()}\))?: "
+        r"stop that program, or set GEOLOCATE_UI_PORT to a free port\n",
+        said.stdout,
+    )
+    assert not list(tmp_path.glob("prefect/stack.json"))
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "many"])
+def test_a_port_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    monkeypatch.setenv("GEOLOCATE_UI_PORT", port)
+    with pytest.raises(SettingsError, match=f"GEOLOCATE_UI_PORT: '{port}' is no port"):
+        stack_settings()
+
+
+def test_the_emulator_serves_only_those_who_chose_nothing() -> None:
+    assert needs_emulator(Settings(_env_file=None))
+    assert not needs_emulator(Settings(_env_file=None, google_key="k"))
+    assert not needs_emulator(Settings(_env_file=None, provider="folder"))
+
+
+def test_a_shells_own_prefect_does_not_leak_into_the_stack(tmp_path: Path) -> None:
+    shell = {"PREFECT_API_URL": "https://elsewhere", "PREFECT_API_KEY": "k", "PREFECT_PROFILE": "p", "HOME": "/h"}
+    environment = prefect_environment(tmp_path, 4321, shell)
+    assert environment["PREFECT_API_URL"] == "http://127.0.0.1:4321/api"
+    assert environment["HOME"] == "/h"
+    assert not {"PREFECT_API_KEY", "PREFECT_PROFILE"} & environment.keys()
+    assert environment["PREFECT_RESULTS_DEFAULT_SERIALIZER"] == "json"
