@@ -77,7 +77,8 @@ def _best_start(points: Floats, weight: Floats) -> Floats:
     mean = _unit(weight @ points, points[int(np.argmax(weight))])
     some = points[np.unique(np.linspace(0, len(points) - 1, _STARTS).astype(int))]
     candidates = np.vstack([mean[None], points[[int(np.argmax(weight))]], some])
-    return candidates[int(np.argmin([_total_angle(candidate, points, weight) for candidate in candidates]))]
+    totals = [_total_angle(candidate, points, weight) for candidate in candidates]
+    return np.asarray(candidates[int(np.argmin(totals))])
 
 
 def _total_angle(centre: Floats, points: Floats, weight: Floats) -> float:
