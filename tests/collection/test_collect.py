@@ -379,7 +379,7 @@ def test_the_manifest_is_read_by_pandas_geopandas_and_duckdb(root, request_for):
     folder = root.collection("c") / "manifest"
     assert len(pd.read_parquet(folder)) == 12
     assert gpd.read_parquet(folder / "00000.parquet").crs.is_geographic
-    assert duckdb.sql(f"SELECT count(DISTINCT image_id) FROM '{folder}/*.parquet'").fetchone() == (12,)
+    assert duckdb.sql(f"SELECT count(DISTINCT image_id) FROM '{folder}/*.parquet'").fetchall() == [(12,)]
 
 
 def test_the_ledger_reconciles_with_what_the_server_saw(root, server, request_for):
