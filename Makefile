@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-CLEAN_PREFECT := env -u PREFECT_API_URL
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check up down status clean
@@ -23,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
 	@touch $@
 
 demo: $(STAMP)  ## The whole chain on the emulated world: collect, merge, train, evaluate, report
-	@$(CLEAN_PREFECT) $(BIN)/python -m deployments.demo
+	@$(BIN)/python -m deployments.stack run $(BIN)/python -m deployments.demo
 
 test: $(STAMP)  ## The test suite
 	@$(BIN)/python -m pytest

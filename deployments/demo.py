@@ -12,7 +12,7 @@ from rich.console import Console
 
 from flows.geolocate_uk import geolocate_uk
 from geolocate.errors import GeolocateError
-from geolocate.reporting.table import print_results
+from geolocate.reporting import results_table, verdicts
 from geolocate.storage import read_json
 
 INTERRUPTED = 130
@@ -24,10 +24,13 @@ def main() -> int:
     console = Console()
     result = geolocate_uk()
     run = Path(result["report"]).parent
-    print_results(read_json(run / "metrics.json"), console)
+    metrics = read_json(run / "metrics.json")
+    console.print(results_table(metrics))
+    for verdict in verdicts(metrics):
+        console.print(verdict, highlight=False, markup=False)
     if result["requests"] == 0:
         console.print("Nothing to do: everything was collected before, 0 requests were sent.")
-    console.print(f"Dataset     {result['dataset']}")
+    console.print(f"Dataset     {result['dataset']} (sha256 {metrics['dataset']['sha256']})")
     console.print(f"Checkpoint  {run / 'checkpoint.safetensors'}")
     console.print(f"Metrics     {run / 'metrics.json'}")
     console.print(f"Report      {run / 'report.html'}")

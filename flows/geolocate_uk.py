@@ -15,7 +15,7 @@ from tasks.timing import CLOCK
 @flow(name="geolocate-uk", flow_run_name="geolocate-uk top {top} × {per_place}", task_runner=shard_runner())
 def geolocate_uk(
     top: Top = 50,
-    per_place: PerPlace = 18,
+    per_place: PerPlace = 22,
     budget_usd: BudgetUsd = None,
     max_images: MaxImages = None,
     provider: Provider = None,
@@ -28,6 +28,6 @@ def geolocate_uk(
     CLOCK.restart()
     plan = PlanRequest(region="uk", kind="cities", top=top, per_place=per_place, seed=seed)
     order = CollectionOrder(plan=plan, provider=provider, budget_usd=budget_usd, max_images=max_images)
-    publication = collect_and_publish(order, trained_by="geolocate-uk")
+    collected = collect_and_publish(order, trained_by="geolocate-uk")
     config = TrainConfig(image_encoder=image_encoder, text_encoder=text_encoder, epochs=epochs, seed=seed)
-    return {"dataset": publication.dataset, **train_and_evaluate(publication.dataset, config)}
+    return {**collected.model_dump(), **train_and_evaluate(collected.dataset, config)}

@@ -17,6 +17,8 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from geolocate.reporting.tables import footnotes, result_lines, title_of, verdicts
+
 Progress = Callable[[int, int], None]
 PhaseProgress = Callable[[str, int, int], None]
 
@@ -75,10 +77,17 @@ def show_outcomes(collection: str, summary: Mapping[str, Any]) -> None:
     create_table_artifact(rows, key="outcomes", description=f"How the planned points of {collection} ended")
 
 
-def show_metrics(metrics: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:
+def show_metrics(metrics: Mapping[str, Any]) -> None:
     """A table of the model beside chance."""
-    description = f"{metrics['dataset']} · {metrics['world']} world · test ground only"
-    create_table_artifact(rows, key="metrics", description=description)
+    rows = [
+        {
+            "metric": f"{line.metric.label} ({line.metric.unit})",
+            **{name: str(cell) for name, cell in line.cells.items()},
+        }
+        for line in result_lines(metrics)
+    ]
+    notes = [title_of(metrics), *footnotes(metrics), *verdicts(metrics)]
+    create_table_artifact(rows, key="metrics", description="\n\n".join(notes))
 
 
 def show_map(picture: Path) -> None:

@@ -46,7 +46,7 @@ def publish(
             name=name,
             collections=tuple(collections),
             region=region,
-            level=level,  # type: ignore[arg-type]  # checked by the model
+            level=level,
             top=top,
             cell_km=cell_km,
             suburb_overrides=overrides,
