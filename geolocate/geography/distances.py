@@ -69,7 +69,7 @@ def geometric_median(
 
 def _unit(vector: Floats, otherwise: Floats) -> Floats:
     norm = float(np.linalg.norm(vector))
-    return vector / norm if norm > _CLOSE else otherwise
+    return np.asarray(vector / norm) if norm > _CLOSE else otherwise
 
 
 def _best_start(points: Floats, weight: Floats) -> Floats:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from geolocate.errors import RegionError
-from geolocate.geography.distances import haversine_km
+from geolocate.geography.distances import Floats, haversine_km
 from geolocate.geography.places import load_places
 from geolocate.geography.regions import Area, Region, region_file
 
@@ -29,12 +29,24 @@ class _Override:
 
 
 @dataclass(frozen=True, slots=True)
+class _Columns:
+    """The places as plain columns, largest first."""
+
+    place_id: list[str]
+    name: list[str]
+    admin2: list[str]
+    lat: Floats
+    lon: Floats
+    radius_km: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class _Decision:
     parent: int  # row number
     reason: str
 
 
-def city_radius_km(region: Region, population: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def city_radius_km(region: Region, population: npt.ArrayLike) -> Floats:
     """Return how far a city of that many people reaches, in km."""
     return region.merging.radius_factor * np.sqrt(np.asarray(population, float) / 1000.0)
 
@@ -47,11 +59,19 @@ def merge_suburbs(region: Region, places: pd.DataFrame, overrides: Path | None =
     class. Raises RegionError for an override of unknown places.
     """
     places = places.sort_values(["population", "place_id"], ascending=[False, True])
+    columns = _Columns(
+        place_id=places["place_id"].tolist(),
+        name=places["name"].tolist(),
+        admin2=places["admin2"].tolist(),
+        lat=places["lat"].to_numpy(float),
+        lon=places["lon"].to_numpy(float),
+        radius_km=city_radius_km(region, places["population"]),
+    )
     table = _read_overrides(region, overrides)
     decisions: list[_Decision] = []
     roots: list[int] = []
     for row in range(len(places)):
-        decisions.append(_decide(region, places, row, roots, table))
+        decisions.append(_decide(region, columns, row, roots, table))
         if decisions[-1].parent == row:
             roots.append(row)
     parent = np.array([decision.parent for decision in decisions], dtype=int)
@@ -74,35 +94,30 @@ def _as_table(places: pd.DataFrame, parent: npt.NDArray[np.int64], reasons: list
     return table.sort_index().reset_index(drop=True)
 
 
-def _decide(
-    region: Region, places: pd.DataFrame, row: int, roots: list[int], overrides: dict[str, _Override]
-) -> _Decision:
-    place_ids = places["place_id"].to_numpy()
-    override = overrides.get(place_ids[row])
-    if override and override.parent_id in place_ids:
-        parent = int(np.flatnonzero(place_ids == override.parent_id)[0])
+def _decide(region: Region, places: _Columns, row: int, roots: list[int], overrides: dict[str, _Override]) -> _Decision:
+    override = overrides.get(places.place_id[row])
+    if override and override.parent_id in places.place_id:
+        parent = places.place_id.index(override.parent_id)
         if parent == row or parent in roots:
             return _Decision(parent, f"override: {override.reason}")
-    root_of_id = {place_ids[root]: root for root in roots}
+    root_of_id = {places.place_id[root]: root for root in roots}
     for area in region.merging.areas:
-        if area.parent_id in root_of_id and places["admin2"].iloc[row] in area.admin2:
+        if area.parent_id in root_of_id and places.admin2[row] in area.admin2:
             return _Decision(root_of_id[area.parent_id], f"inside {area.name} (since {area.valid_from})")
     return _nearest_root(region, places, row, roots)
 
 
-def _nearest_root(region: Region, places: pd.DataFrame, row: int, roots: list[int]) -> _Decision:
+def _nearest_root(region: Region, places: _Columns, row: int, roots: list[int]) -> _Decision:
     with_area = {area.parent_id for area in region.merging.areas}
-    open_roots = np.array([root for root in roots if places["place_id"].iloc[root] not in with_area], dtype=int)
-    if len(open_roots) == 0:
+    near = np.array([root for root in roots if places.place_id[root] not in with_area], dtype=int)
+    if len(near) == 0:
         return _Decision(row, "its own class")
-    lat, lon = places["lat"].to_numpy(float), places["lon"].to_numpy(float)
-    radius = city_radius_km(region, places["population"].to_numpy()[open_roots])
-    relative = haversine_km(lat[row], lon[row], lat[open_roots], lon[open_roots]) / radius
-    best = int(np.argmin(relative))
-    if relative[best] > 1:
+    radius = places.radius_km[near]
+    distance = haversine_km(places.lat[row], places.lon[row], places.lat[near], places.lon[near])
+    best = int(np.argmin(distance / radius))
+    if distance[best] > radius[best]:
         return _Decision(row, "its own class")
-    parent = int(open_roots[best])
-    return _Decision(parent, f"within {radius[best]:.1f} km of {places['name'].iloc[parent]}")
+    return _Decision(int(near[best]), f"within {radius[best]:.1f} km of {places.name[near[best]]}")
 
 
 def area_of(region: Region, place_id: str) -> Area | None:
