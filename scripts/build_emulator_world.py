@@ -116,10 +116,18 @@ def relief(colours: Bytes, box: Box) -> tuple[Array, Array]:
     red, green = (ndimage.gaussian_filter(part[..., band], 1.0) for band in (0, 1))
     height = np.interp(red / np.maximum(green, 1), [0.45, 0.85, 1.06, 1.13, 1.22, 1.38], [0, 0.04, 0.12, 0.3, 0.6, 1])
     # The sea is blue and bright; its shore would read as a cliff.
-    sea = ndimage.binary_dilation(part[..., 2] > part[..., 0] + 25)
-    light = filled(np.where(sea, 255, np.minimum(part.mean(axis=2), 254)).astype(np.uint8), 255).astype(float)
-    rough = np.sqrt(ndimage.gaussian_filter((light - ndimage.gaussian_filter(light, 2.5)) ** 2, 2.0))
-    return np.asarray(sample(height, box, order=1)), np.asarray(sample(np.clip(rough / 22, 0, 1), box, order=1))
+    land = (~ndimage.binary_dilation(part[..., 2] > part[..., 0] + 25)).astype(float)
+    light = part.mean(axis=2)
+    rough = np.sqrt(land_mean(((light - land_mean(light, land, 1.5)) * land) ** 2, land, 1.5)) / 22
+    # The map's greens change with every metre of height, so that its plains look rougher than they are.
+    rough *= np.clip(height / 0.05, 0, 1)
+    return np.asarray(sample(height, box, order=1)), np.asarray(sample(np.clip(rough, 0, 1), box, order=1))
+
+
+def land_mean(values: Array, land: Array, spread: float) -> Array:
+    """Smooth over the land alone."""
+    weight = ndimage.gaussian_filter(land, spread)
+    return np.asarray(ndimage.gaussian_filter(values * land, spread) / np.maximum(weight, 1e-3))
 
 
 def gazetteer() -> Array:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import blake2b
 
 from geolocate.emulator.noise import mix
 from geolocate.errors import SettingsError
@@ -71,7 +72,7 @@ class FaultDice:
         """Say what befalls this request, told by its path and query, this time."""
         if not self.shares.shares:
             return None
-        key = mix(self.seed, int.from_bytes(request.encode()[-256:], "big") % ((1 << 61) - 1), len(request))
+        key = mix(self.seed, int.from_bytes(blake2b(request.encode(), digest_size=8).digest(), "big"))
         draw = mix(key, self._tries[key]) / 2**64
         self._tries[key] += 1
         for fault, share in self.shares.shares:

@@ -4,6 +4,7 @@ In: a stage. Out: shapes on the stage.
 """
 
 import math
+from itertools import pairwise
 from random import Random
 
 from geolocate.emulator.shapes import Colour, Shapes, blend, shade
@@ -60,7 +61,7 @@ def _conifer_crown(stage: Stage, tree: tuple[float, float, float, float], rng: R
 
 
 def _palm_crown(stage: Stage, tree: tuple[float, float, float, float], rng: Random) -> None:
-    x, y, low, high = tree
+    x, y, low, _ = tree
     depth = stage.view.distance(x, y)
     across, along = math.cos(stage.view.yaw), -math.sin(stage.view.yaw)
     for _ in range(11 if depth < 60 else 6):
@@ -139,7 +140,7 @@ def _far_colour(stage: Stage) -> Colour:
 
 def _skyline(stage: Stage, crest: list[tuple[float, float]], colour: Colour, depth: float) -> None:
     road = math.radians(stage.place.road_bearing)
-    for (turn, height), (turn_on, height_on) in zip(crest, crest[1:], strict=False):
+    for (turn, height), (turn_on, height_on) in pairwise(crest):
         left, right = (_around(turn - road), _around(turn_on - road))
         face = [(*left, 0.0), (*right, 0.0), (*right, height_on), (*left, height)]
         stage.shapes.polygon(face, colour, depth)

@@ -185,9 +185,7 @@ def _pole(stage: Stage, x: float, y: float, every: float) -> None:
             stage.shapes.line((x - 1, y, high - 0.6), (x + 1, y, high - 0.6), brown, depth, 0.14)
     for offset in (-0.9, 0.9) if stage.place.american else (0.0,):
         for part in range(4):
-            ends = []
-            for at in (part / 4, (part + 1) / 4):
-                ends.append((x + offset, y + every * at, high - 0.5 - 2.4 * at * (1 - at)))
+            ends = [(x + offset, y + every * at, high - 0.5 - 2.4 * at * (1 - at)) for at in (part / 4, (part + 1) / 4)]
             stage.shapes.line(ends[0], ends[1], (58, 58, 60), depth, 0.03)
 
 

@@ -110,7 +110,10 @@ def _sky(stage: Stage, rows: Pixels) -> Pixels:
     across = ((np.arange(view.camera.width) + rng.randrange(_TILE) + int(view.yaw * view.focal)) % _TILE)[None, :]
     clouds = _cloud_tile()[down, across] + np.float32(1.1 * light.overcast - 0.9)
     clouds = (clouds.clip(0, 1) * np.float32(0.75))[..., None]
-    return (low + (top - low) * rise) * (1 - clouds) + np.array((232, 233, 236), dtype=np.float32) * clouds
+    return np.asarray(
+        (low + (top - low) * rise) * (1 - clouds) + np.array((232, 233, 236), dtype=np.float32) * clouds,
+        dtype=np.float32,
+    )
 
 
 def _exposed(stage: Stage, image: Image.Image) -> Image.Image:

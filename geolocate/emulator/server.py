@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from geolocate.emulator import access, parameters, pictures
+from geolocate.emulator.camera import Camera
 from geolocate.emulator.faults import Fault, FaultDice, FaultShares
 from geolocate.emulator.panoramas import EmulatedPanorama, nearest_panorama, panorama_by_id
-from geolocate.emulator.camera import Camera
 from geolocate.emulator.workers import DrawingPool
 from geolocate.emulator.world import WORLD_VERSION, surroundings_at
 from geolocate.errors import ProviderError, SettingsError, StorageError

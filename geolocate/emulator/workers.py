@@ -4,16 +4,20 @@ In: scenes asked for by the server. Out: JPEG bytes, drawn outside the server's 
 """
 
 import asyncio
+import logging
 import os
 import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context, parent_process
 
 from geolocate.emulator.camera import Camera
 from geolocate.emulator.scenes import draw_scene
 from geolocate.emulator.world import Surroundings
+
+log = logging.getLogger(__name__)
 
 
 def _start_worker() -> None:
@@ -32,13 +36,25 @@ class DrawingPool:
     """Draws scenes in worker processes; each scene is a pure function of its arguments."""
 
     def __init__(self, processes: int) -> None:
-        # Spawned, not forked: the server runs threads, and a forked copy of one can hang.
-        self._executor = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_start_worker)
+        self._processes = processes
+        self._executor = self._start()
 
     async def draw(self, surroundings: Surroundings, camera: Camera, nuisance: int) -> bytes:
-        """Draw one scene."""
+        """Draw one scene; should a worker have been killed meanwhile, draw it again with new workers."""
+        executor, work = self._executor, partial(draw_scene, surroundings, camera, nuisance)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, partial(draw_scene, surroundings, camera, nuisance))
+        try:
+            return await loop.run_in_executor(executor, work)
+        except BrokenProcessPool:
+            if self._executor is executor:
+                log.warning("a drawing process died; starting %d new ones", self._processes)
+                executor.shutdown(wait=False)
+                self._executor = self._start()
+            return await loop.run_in_executor(self._executor, work)
+
+    def _start(self) -> ProcessPoolExecutor:
+        # Spawned, not forked: the server runs threads, and a forked copy of one can hang.
+        return ProcessPoolExecutor(self._processes, mp_context=get_context("spawn"), initializer=_start_worker)
 
     def close(self) -> None:
         """End all workers; scenes not begun are dropped."""
