@@ -178,7 +178,8 @@ def _plan_request(**asked: Any) -> "PlanRequest":
 def _bars() -> "Iterator[PhaseProgress]":
     """Show one bar a phase on standard error, so that standard output holds the result only."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks: dict[str, Any] = {}
 
         def tell(phase: str, done: int, total: int) -> None:

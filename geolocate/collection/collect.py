@@ -30,7 +30,7 @@ from geolocate.collection.shards import (
     write_rows,
 )
 from geolocate.errors import CollectionError, PlanError
-from geolocate.providers.registry import world_of
+from geolocate.providers.registry import check_provider, world_of
 from geolocate.storage import DataRoot, atomic_write, read_json, write_json
 
 #: Called with the phase, how much is done and how much there is.
@@ -50,6 +50,7 @@ def start_collection(
     Starting again with the same plan and request changes nothing. Another plan under the same name is refused with
     CollectionError; with ``if_exists="resume"`` the plan that is there is kept and goes on.
     """
+    check_provider(request.settings)
     _check_plan(plan)
     files = CollectionFiles(root.collection(name))
     wanted = _description(plan, request)

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -249,7 +250,7 @@ class Ledger:
             ("free" if back else "billed", price, result.http_status, row.answered_at, charge.charge_id),
         )
         self._add(charge.collection, Totals(0, -back, price - charge.micro_usd, result.bytes))
-        rights = json.dumps(asdict(result.rights)) if result.rights else None
+        rights = _rights_to_json(result.rights) if result.rights else None
         columns = (row.state, row.reason, row.sha256, row.bytes, rights, row.answered_at)
         self._db.execute(
             "UPDATE images SET state = ?, session = NULL, reason = ?, sha256 = ?, bytes = ?, rights = ?, "
@@ -394,6 +395,12 @@ def _answer_from_json(text: str) -> Panorama | Miss:
     if "status" in value:
         return Miss(OutcomeStatus(value["status"]), value["detail"])
     return Panorama(**{**value, "rights": _rights(value["rights"])})
+
+
+@lru_cache(maxsize=64)
+def _rights_to_json(rights: Rights) -> str:
+    """All pictures of one endpoint share their rights."""
+    return json.dumps(asdict(rights))
 
 
 def _rights(value: dict[str, Any]) -> Rights:

@@ -6,7 +6,7 @@ In: settings. Out: the version of the emulated world that will answer, or one cl
 import requests
 
 from geolocate.errors import ProviderError
-from geolocate.providers.registry import provider_from_settings, shows_google_itself
+from geolocate.providers.registry import check_provider, shows_google_itself
 from geolocate.settings import Settings
 
 TIMEOUT_S = 10.0
@@ -15,12 +15,12 @@ TIMEOUT_S = 10.0
 def check_endpoint(settings: Settings) -> str:
     """Return the world version that the endpoint names ("" for Google's own host and for folders).
 
-    Raises what provider_from_settings raises, before anything is sent, and ProviderError when nobody answers or
+    Raises what check_provider raises, before anything is sent, and ProviderError when nobody answers or
     somebody else does.
     """
     if settings.provider != "google":
         return ""
-    provider_from_settings(settings)
+    check_provider(settings)
     url = settings.street_view_url.rstrip("/")
     if shows_google_itself(settings):
         _answer(url)

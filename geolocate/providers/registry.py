@@ -31,6 +31,12 @@ def provider_from_settings(settings: Settings, world_version: str = "", rights: 
     return make(settings, world_version, rights)
 
 
+def check_provider(settings: Settings) -> None:
+    """Raise what provider_from_settings would raise for these settings, without opening anything."""
+    if settings.provider != "folder":
+        provider_from_settings(settings)
+
+
 def world_of(settings: Settings) -> World:
     """Return which world the settings' endpoint shows: the declared one, and the real one for all that need not say."""
     stand_in = settings.provider == "google" and not shows_google_itself(settings)

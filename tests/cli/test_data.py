@@ -56,10 +56,11 @@ def test_import_own_photographs(geolocate, tmp_path):
     assert json.loads(done.stdout)["statuses"] == {"complete": 1}
 
 
-def test_mistakes_are_one_line(geolocate):
+def test_mistakes_are_one_line(geolocate, tmp_path):
     wrong_key = geolocate("collect", "--name", "x", "--top", "2", "--per-place", "1", GOOGLE_MAPS_API_KEY="wrong")
-    nobody = geolocate("collect", "--name", "x", "--top", "2", "--per-place", "1", GEOLOCATE_PROVIDER="bing")
+    nobody = geolocate("collect", "--name", "y", "--top", "2", "--per-place", "1", GEOLOCATE_PROVIDER="bing")
     unknown = geolocate("validate", "nothing")
+    assert not (tmp_path / "data" / "collections" / "y").exists()
     for run, words in ((wrong_key, "GOOGLE_MAPS_API_KEY"), (nobody, "choose one of"), (unknown, "no collection")):
         assert run.returncode == 1
         assert words in run.stderr

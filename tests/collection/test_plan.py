@@ -43,9 +43,9 @@ def grid() -> pd.DataFrame:
     ids=["uk-grid", "uk-150", "us-grid", "us-150"],
 )
 def test_plans_are_whole_and_quick(request_: PlanRequest) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     plan = make_plan(request_)
-    assert time.perf_counter() - start < 15  # 2 to 3 s on an idle machine
+    assert time.process_time() - start < 15  # 2 to 3 s on an idle machine
     assert plan.columns.tolist() == COLUMNS
     assert not plan.isna().any().any()
     assert not plan.duplicated(["point_id", "draw"]).any()
