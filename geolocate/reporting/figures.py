@@ -13,6 +13,7 @@ import shapely
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from shapely.geometry.base import BaseGeometry
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6B7280"
@@ -26,9 +27,9 @@ def prediction_map(predictions: pd.DataFrame, outline: BaseGeometry, title: str)
     """Draw true → predicted over the region's outline: a line for each test panorama."""
     figure = Figure(figsize=(7.2, 8.4))
     axes = figure.add_subplot()
-    _outline(axes, outline)
     right = predictions["correct"].to_numpy(bool)
     ends = predictions[["lon", "lat", "predicted_lon", "predicted_lat"]].to_numpy(float).reshape(-1, 2, 2)
+    _outline(axes, outline, ends.reshape(-1, 2))
     axes.add_collection(LineCollection(list(ends[~right]), colors=ORANGE, linewidths=0.7, alpha=0.45, zorder=2))
     axes.add_collection(LineCollection(list(ends[right]), colors=BLUE, linewidths=0.9, alpha=0.7, zorder=3))
     (true_lon, true_lat), (lon, lat) = ends[:, 0].T, ends[:, 1].T
@@ -57,7 +58,7 @@ def training_curves(curves: pd.DataFrame, best_epoch: int) -> bytes:
     for axes in (losses, accuracy):
         axes.axvline(best_epoch, color=GREY, linestyle=":", linewidth=1)
         axes.set_xlabel("epoch (dotted: the one that was kept)")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _plain(axes)
     return _png(figure)
 
@@ -104,11 +105,14 @@ def error_by_nearest_training(predictions: pd.DataFrame) -> bytes:
     return _png(figure)
 
 
-def _outline(axes: Axes, outline: BaseGeometry) -> None:
+def _outline(axes: Axes, outline: BaseGeometry, positions: np.ndarray) -> None:
+    """Draw the land, framed by the parts of it where anything is: no ocean for a rock or a far-off state."""
     axes.set_facecolor(_SEA)
     for ring in _rings(outline):
         axes.fill(*ring.T, facecolor=_LAND, edgecolor=_COAST, linewidth=0.5, zorder=1)
-    west, south, east, north = outline.bounds
+    around = shapely.box(*positions.min(axis=0), *positions.max(axis=0)).buffer(0.1)
+    parts = shapely.get_parts(outline)
+    west, south, east, north = shapely.total_bounds([around, *parts[shapely.intersects(parts, around)]])
     # A degree of longitude is as long as one of latitude times the cosine of the latitude.
     axes.set_aspect(1 / np.cos(np.radians((south + north) / 2)))
     margin = 0.02 * max(east - west, north - south)
@@ -121,6 +125,12 @@ def _rings(outline: BaseGeometry) -> Iterable[np.ndarray]:
 
 
 def _plain(axes: Axes) -> None:
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            # 0.5 and 200 rather than powers of ten, and not so many that they touch.
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=9))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, color="#E5E7EB", linewidth=0.6)
     axes.set_axisbelow(True)

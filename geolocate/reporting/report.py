@@ -134,7 +134,7 @@ def _dataset_facts(card: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[
 
 def _title(trained: TrainedRun, metrics: Mapping[str, Any]) -> str:
     world = f" ({EMULATED})" if metrics["world"] == "emulated" else ""
-    return f"{trained.run}: where in {load_region(trained.region).title}?{world}"
+    return f"{load_region(trained.region).title}, {trained.run}{world}"
 
 
 def data_uri(body: bytes, media_type: str) -> str:
