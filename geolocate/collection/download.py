@@ -15,8 +15,8 @@ import pandas as pd
 
 from geolocate.collection.assigning import duplicates_in
 from geolocate.collection.engine import Engine, open_engine
+from geolocate.collection.entries import FINAL, ImageKey, ImageRow
 from geolocate.collection.finding import ground
-from geolocate.collection.ledger import FINAL, ImageKey, ImageRow
 from geolocate.collection.records import CollectRequest, Progress, ShardReport, no_progress
 from geolocate.collection.shards import (
     FOUND,

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from geolocate.collection.ledger import FINAL, Caps, Charge, ImageKey, ImageRow, Ledger, SearchKey, Settlement
+from geolocate.collection.entries import FINAL, Caps, Charge, ImageKey, ImageRow, SearchKey, Settlement
+from geolocate.collection.ledger import Ledger
 from geolocate.collection.records import CollectRequest, Progress
 from geolocate.collection.throttle import StoppedError, Throttle
 from geolocate.collection.validation import PASSING, why_not

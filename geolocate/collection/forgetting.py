@@ -38,12 +38,14 @@ def forget(root: DataRoot, names: Sequence[str]) -> Forgotten:
     Raises CollectionError when a name is known to nobody, before anything is changed.
     """
     with Ledger(root.ledger) as ledger:
-        unknown = [name for name in names if not ledger.knows(name)]
+        images = {name: ledger.images_named(name) for name in names}
+        unknown = [name for name, found in images.items() if not found]
         if unknown:
             raise CollectionError(
                 f"nothing is known under {', '.join(unknown)}: give image_id or source_id as they stand in a manifest"
             )
-        add_tombstones(root, names)
+        for name, found in images.items():
+            add_tombstones(root, found, source_id=None if name in found else name)
         with ledger.transaction():
             hashes = ledger.forget(names)
     files = [root.image(sha256) for sha256 in hashes]

@@ -15,19 +15,26 @@ import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Self
 
+from geolocate.collection.entries import (
+    FINAL,
+    Caps,
+    Charge,
+    ImageKey,
+    ImageRow,
+    SearchKey,
+    Settlement,
+    Totals,
+)
 from geolocate.errors import StorageError
-from geolocate.manifest.schema import image_id
-from geolocate.records import ImageReason, Miss, OutcomeStatus, Panorama, Rights, View, World
+from geolocate.records import ImageReason, Miss, OutcomeStatus, Panorama, Rights, World
 
 SCHEMA_VERSION = 1
-#: A picture in one of these states is never asked for again.
-FINAL = ("kept", "rejected", "forgotten")
 _BUSY_MS = 120_000
 _TABLES = """
 CREATE TABLE lookups (
@@ -52,87 +59,6 @@ CREATE TABLE totals (
     image_requests INTEGER NOT NULL DEFAULT 0, micro_usd INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """What one collection may spend over all its runs; None means no cap."""
-
-    micro_usd: int | None = None
-    images: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SearchKey:
-    """What a search was for; positions are rounded as the request rounds them, to a centimetre."""
-
-    provider: str
-    world: str
-    lat: float
-    lon: float
-    radius_m: float
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImageKey:
-    """What a picture is of, and in which world: two collections that want the same share one request."""
-
-    world: str
-    provider: str
-    source_id: str
-    view: View
-
-    @property
-    def image_id(self) -> str:
-        """The manifest's name of the picture."""
-        return image_id(self.provider, self.source_id, self.view)
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRow:
-    """What the ledger knows about one picture."""
-
-    state: str
-    session: str | None
-    reason: ImageReason | None
-    sha256: str | None
-    bytes: int | None
-    rights: Rights | None
-    answered_at: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """The right to send one request; it must be settled with what came of it."""
-
-    charge_id: int
-    collection: str
-    key: ImageKey
-    micro_usd: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What came of a request: ``billed`` is False only where the provider certainly does not count it."""
-
-    state: str
-    billed: bool = True
-    reason: ImageReason | None = None
-    sha256: str | None = None
-    bytes: int = 0
-    rights: Rights | None = None
-    http_status: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What one collection has asked for and paid, over all its runs."""
-
-    metadata_requests: int = 0
-    image_requests: int = 0
-    micro_usd: int = 0
-    bytes: int = 0
 
 
 class Ledger:
@@ -271,11 +197,11 @@ class Ledger:
         with _storage_errors(self._path):
             return dict(self._db.execute("SELECT image_id, sha256 FROM images WHERE state = 'kept'").fetchall())
 
-    def knows(self, name: str) -> bool:
-        """Say whether a picture or panorama of this name was ever asked for."""
-        query = "SELECT 1 FROM images WHERE image_id = ? OR source_id = ?"
+    def images_named(self, name: str) -> list[str]:
+        """Return the ids of the pictures that an image id or a source id stands for."""
+        query = "SELECT DISTINCT image_id FROM images WHERE image_id = ? OR source_id = ?"
         with _storage_errors(self._path):
-            return self._db.execute(query, (name, name)).fetchone() is not None
+            return [row["image_id"] for row in self._db.execute(query, (name, name)).fetchall()]
 
     def forget(self, names: Iterable[str]) -> list[str]:
         """Mark pictures (by image_id or source_id) as never to be asked for again, inside a transaction.

@@ -15,20 +15,25 @@ Frame = TypeVar("Frame", bound=pd.DataFrame)
 
 
 def read_tombstones(root: DataRoot) -> frozenset[str]:
-    """Return the forgotten image ids and source ids of a data root."""
+    """Return the forgotten image ids, and the source ids of panoramas that were forgotten as a whole."""
     if not root.tombstones.exists():
         return frozenset()
-    return frozenset(pd.read_parquet(root.tombstones, columns=["name"])["name"])
+    rows = pd.read_parquet(root.tombstones)
+    return frozenset(rows["image_id"]) | frozenset(rows["source_id"].dropna())
 
 
-def add_tombstones(root: DataRoot, names: Iterable[str]) -> None:
-    """Remember names as forgotten, for ever; adding one twice changes nothing."""
-    known = pd.read_parquet(root.tombstones) if root.tombstones.exists() else pd.DataFrame({"name": [], "since": []})
-    fresh = sorted(set(names) - set(known["name"]))
+def add_tombstones(root: DataRoot, image_ids: Iterable[str], source_id: str | None = None) -> None:
+    """Remember images as forgotten, for ever; ``source_id`` where their panorama is forgotten as a whole.
+
+    Adding one twice changes nothing.
+    """
     since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    rows = pd.concat([known.astype(str), pd.DataFrame({"name": fresh, "since": since}, dtype=str)], ignore_index=True)
+    fresh = pd.DataFrame(
+        {"image_id": sorted(set(image_ids)), "source_id": source_id, "since": since}, dtype=pd.StringDtype()
+    )
+    rows = pd.concat([pd.read_parquet(root.tombstones), fresh]) if root.tombstones.exists() else fresh
     with atomic_write(root.tombstones) as file:
-        rows.to_parquet(file, index=False)
+        rows.drop_duplicates(["image_id", "source_id"]).to_parquet(file, index=False)
 
 
 def without_forgotten(root: DataRoot, rows: Frame) -> Frame:

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from geolocate.collection.ledger import Caps, Charge, ImageKey, ImageRow, Ledger, Settlement, Totals
+from geolocate.collection.entries import Caps, Charge, ImageKey, ImageRow, Settlement, Totals
+from geolocate.collection.ledger import Ledger
 from geolocate.collection.writer import LedgerWriter
 from geolocate.errors import StorageError
 from geolocate.records import View

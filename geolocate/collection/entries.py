@@ -1,0 +1,93 @@
+"""The keys and entries of the ledger: what was asked for, what came of it, what it cost.
+
+Money is counted in millionths of a dollar.
+"""
+
+from dataclasses import dataclass
+
+from geolocate.manifest.schema import image_id
+from geolocate.records import ImageReason, Rights, View
+
+#: A picture in one of these states is never asked for again.
+FINAL = ("kept", "rejected", "forgotten")
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What one collection may spend over all its runs; None means no cap."""
+
+    micro_usd: int | None = None
+    images: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchKey:
+    """What a search was for; positions are rounded as the request rounds them, to a centimetre."""
+
+    provider: str
+    world: str
+    lat: float
+    lon: float
+    radius_m: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageKey:
+    """What a picture is of, and in which world: two collections that want the same share one request."""
+
+    world: str
+    provider: str
+    source_id: str
+    view: View
+
+    @property
+    def image_id(self) -> str:
+        """The manifest's name of the picture."""
+        return image_id(self.provider, self.source_id, self.view)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """What the ledger knows about one picture."""
+
+    state: str
+    session: str | None
+    reason: ImageReason | None
+    sha256: str | None
+    bytes: int | None
+    rights: Rights | None
+    answered_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """The right to send one request; it must be settled with what came of it."""
+
+    charge_id: int
+    collection: str
+    key: ImageKey
+    micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What came of a request: ``billed`` is False only where the provider certainly does not count it."""
+
+    state: str
+    billed: bool = True
+    reason: ImageReason | None = None
+    sha256: str | None = None
+    bytes: int = 0
+    rights: Rights | None = None
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What one collection has asked for and paid, over all its runs."""
+
+    metadata_requests: int = 0
+    image_requests: int = 0
+    micro_usd: int = 0
+    bytes: int = 0
