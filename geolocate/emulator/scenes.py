@@ -123,8 +123,7 @@ def _exposed(stage: Stage, image: Image.Image) -> Image.Image:
     top, left = rng.randrange(_TILE), rng.randrange(_TILE)
     pixels = np.asarray(image, dtype=np.float32) * (np.array(light.cast, dtype=np.float32) * np.float32(light.gain))
     height, width = pixels.shape[:2]
-    rolled = np.roll(_noise_tile(), (-top, -left), axis=(0, 1))
-    grain = np.tile(rolled, (2, 2))[:height, :width] if max(height, width) > _TILE else rolled[:height, :width]
+    grain = _tiled_noise()[top : top + height, left : left + width]
     pixels += (grain * np.float32(light.grain))[..., None]
     np.clip(pixels, 0, 255, out=pixels)
     return Image.fromarray(pixels.astype(np.uint8))
@@ -136,6 +135,12 @@ def _noise_tile() -> Pixels:
     words = mix_arrays(1, np.arange(_TILE * _TILE))
     total = sum(unit(words, part) for part in range(4)) - 2.0
     return np.asarray(total * math.sqrt(3), dtype=np.float32).reshape(_TILE, _TILE)
+
+
+@lru_cache(maxsize=1)
+def _tiled_noise() -> Pixels:
+    """The noise three times over in both directions: room for a whole picture from any start."""
+    return np.tile(_noise_tile(), (3, 3))
 
 
 @lru_cache(maxsize=1)
