@@ -177,7 +177,7 @@ def _grid_frame(region: Region, size_m: int) -> gpd.GeoDataFrame:
 def _cell_names(region: Region, frame: gpd.GeoDataFrame) -> list[str]:
     """Return the national grid reference of each cell's point on land, else the cell's id."""
     if not region.human_grids:
-        return frame["cell_id"].tolist()
+        return [str(code) for code in frame["cell_id"]]
     nations = boundary_of(region).admin(frame["lat"], frame["lon"])["admin1"]
     grids = [region.human_grids.get(nation, region.human_grids.get("", "")) for nation in nations]
     found = zip(grids, frame["lat"], frame["lon"], frame["cell_id"], strict=True)
