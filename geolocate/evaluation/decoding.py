@@ -21,7 +21,8 @@ DEFAULT_DECODER = "least_expected_distance"
 
 # Places are decoded in portions, so that 1,000 classes and 100,000 places fit in memory.
 _PORTION = 512
-_STEPS = 200
+# Leaving a class that is almost the median takes hundreds of steps; only the places that still move take them.
+_STEPS = 3000
 # 1e-8 radians is 6 cm on the ground; nearer than 1e-7 the arc cosine cannot tell two points apart.
 _STILL = 1e-8
 _ON_TOP = 1e-7

@@ -11,7 +11,7 @@ from geolocate.evaluation.decoding import (
     least_expected_distance,
     radius_holding,
 )
-from geolocate.geography.distances import haversine_km
+from geolocate.geography.distances import geometric_median, haversine_km
 
 LAT = np.array([51.5, 53.5, 55.9, 50.4])
 LON = np.array([-0.1, -2.2, -3.2, -4.1])
@@ -85,3 +85,15 @@ def test_the_spread_is_zero_when_sure_and_grows_with_doubt():
     assert radii[0] < 1e-3 < 100 < radii[1]
     assert entropy(sure)[0] == 0
     assert entropy(np.full((1, 4), 0.25))[0] == pytest.approx(np.log(4))
+
+
+def test_a_class_that_is_almost_the_median_is_left_all_the_same():
+    # Here the iteration needs hundreds of steps; after 200 the expected distance was still 1 km too long.
+    rng = np.random.default_rng(177)
+    lat, lon = rng.uniform(50, 59, 5), rng.uniform(-7, 2, 5)
+    lat[:3], lon[:3] = lat[0], lon[0]
+    weight = rng.uniform(0.1, 3, 5)
+    posterior = (weight / weight.sum())[None]
+    found = expected_km(posterior, lat, lon, least_expected_distance(posterior, lat, lon))[0]
+    best = geometric_median(lat, lon, weight)
+    assert found <= expected_km(posterior, lat, lon, (np.array(best[:1]), np.array(best[1:])))[0] + 1e-3
