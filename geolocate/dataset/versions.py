@@ -23,6 +23,7 @@ from geolocate.errors import DatasetError, RightsError
 from geolocate.geography.partition import partition_version
 from geolocate.geography.regions import Region, load_region
 from geolocate.manifest import read_manifest, write_manifest
+from geolocate.manifest.tombstones import without_forgotten
 from geolocate.records import World
 from geolocate.storage import DataRoot, atomic_write, read_json, safe_name, sha256_of_file, write_json
 
@@ -132,7 +133,7 @@ def open_dataset(root: DataRoot, name: str) -> DatasetVersion:
     labels = pd.read_parquet(path / "labels.parquet")
     manifest = pd.DataFrame(read_manifest(path / "manifest.parquet").drop(columns="geometry"))
     frame = manifest.merge(labels, on="image_id", validate="one_to_one").merge(classes, on="class_id")
-    frame = _without_forgotten(root, frame).sort_values("image_id").reset_index(drop=True)
+    frame = without_forgotten(root, frame).sort_values("image_id").reset_index(drop=True)
     return DatasetVersion(path, DatasetRef(card["name"], card["version"], card["sha256"]), card, frame, classes)
 
 
@@ -157,7 +158,7 @@ def _version_path(root: DataRoot, name: str) -> Path:
 def _manifest_of(root: DataRoot, request: PublishRequest) -> pd.DataFrame:
     frames = [read_manifest(root.collection(name) / "manifest") for name in request.collections]
     rows = pd.concat(frames, ignore_index=True).drop_duplicates("image_id").drop(columns="geometry")
-    rows = _without_forgotten(root, pd.DataFrame(rows))
+    rows = without_forgotten(root, pd.DataFrame(rows))
     worlds = sorted(rows["world"].unique())
     if len(worlds) != 1:
         raise DatasetError(f"the collections show {len(worlds)} worlds ({', '.join(worlds)}): publish each by itself")
@@ -165,13 +166,6 @@ def _manifest_of(root: DataRoot, request: PublishRequest) -> pd.DataFrame:
     if without:
         raise RightsError(f"{without} rows have rights_basis 'none': leave their collection out, or obtain the rights")
     return rows
-
-
-def _without_forgotten(root: DataRoot, rows: pd.DataFrame) -> pd.DataFrame:
-    if not root.tombstones.exists():
-        return rows
-    forgotten = set(pd.read_parquet(root.tombstones)["image_id"])
-    return rows[~rows["image_id"].isin(forgotten)]
 
 
 def _labels_of(region: Region, manifest: pd.DataFrame, request: PublishRequest) -> pd.DataFrame:

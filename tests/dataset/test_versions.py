@@ -7,6 +7,7 @@ from geolocate.dataset import PublishRequest, dataset_versions, open_dataset, pu
 from geolocate.errors import DatasetError, ManifestError, RightsError
 from geolocate.geography.distances import nearest_km
 from geolocate.manifest import write_manifest
+from geolocate.manifest.tombstones import add_tombstones
 from geolocate.storage import DataRoot
 from tests.manifest.rows import manifest_rows
 
@@ -74,8 +75,7 @@ def test_an_unknown_part_is_refused(root):
 def test_what_is_forgotten_leaves_a_version_that_was_published_before(root):
     ref = publish(root, request())
     gone = open_dataset(root, str(ref)).frame["image_id"].iloc[:2]
-    root.tombstones.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame({"image_id": gone}).to_parquet(root.tombstones)
+    add_tombstones(root, gone)
     assert set(gone).isdisjoint(open_dataset(root, str(ref)).frame["image_id"])
 
 
