@@ -1,7 +1,8 @@
 """Take a picture of a flow run's page, or print its text, with a headless Chromium.
 
-    python scripts/ui_screenshot.py RUN_ID page.png
-    python scripts/ui_screenshot.py RUN_ID page.png --tab Artifacts
+    python scripts/ui_screenshot.py RUN_ID logs.png
+    python scripts/ui_screenshot.py RUN_ID artifacts.png --tab Artifacts
+    python scripts/ui_screenshot.py RUN_ID outcomes.png --artifact outcomes
     python scripts/ui_screenshot.py RUN_ID --text
 
 The server is the running local stack, or the one that PREFECT_API_URL names. RUN_ID is shown by
@@ -16,6 +17,9 @@ import sys
 import tempfile
 from html import unescape
 from pathlib import Path
+from urllib.parse import quote
+
+import requests
 
 from deployments.state import running_server_url
 
@@ -29,7 +33,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    "--window-size=1440,1500",
+    "--window-size=1440,1300",
 ]
 # The page asks the server for its data after it has loaded: this much of its own time, in milliseconds.
 PATIENCE_MS = 20_000
@@ -48,19 +52,32 @@ def page_text(html: str) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", visible))).strip()
 
 
+def page_path(api: str, run_id: str, tab: str, artifact: str) -> str:
+    """Return the page of the run's tab, or of the run's artifact of that key.
+
+    The second generation of the page, unlike the first, can be opened at a tab.
+    """
+    if not artifact:
+        return f"v2/runs/flow-run/{run_id}?tab={quote(tab)}"
+    query = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "key": {"any_": [artifact]}}}
+    found = requests.post(f"{api}/artifacts/filter", json=query, timeout=30).json()
+    if not found:
+        sys.exit(f"error: run {run_id} has no artifact {artifact!r}")
+    return f"v2/artifacts/artifact/{found[0]['id']}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_id")
     parser.add_argument("picture", type=Path, nargs="?", default=Path("page.png"))
-    parser.add_argument("--tab", default="", help="a tab of the page, such as Artifacts or Task Runs")
+    parser.add_argument("--tab", default="Logs", help="a tab of the page, such as Artifacts or Task Runs")
+    parser.add_argument("--artifact", default="", help="the page of this artifact of the run instead, by its key")
     parser.add_argument("--text", action="store_true", help="print the page's text instead")
     arguments = parser.parse_args()
     api = os.environ.get("PREFECT_API_URL") or running_server_url()
     if not api:
         sys.exit("error: no server is up: run `make up`, or set PREFECT_API_URL")
-    url = f"{api.removesuffix('/api')}/runs/flow-run/{arguments.run_id}"
-    if arguments.tab:
-        url += f"?tab={arguments.tab}"
+    url = f"{api.removesuffix('api')}{page_path(api, arguments.run_id, arguments.tab, arguments.artifact)}"
     if arguments.text:
         print(page_text(chromium(url, "--dump-dom").decode()))
         return

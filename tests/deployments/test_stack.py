@@ -90,9 +90,14 @@ def test_the_literal_command_starts_a_run_that_finishes(stack: Checkout) -> None
 @pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
 def test_the_runs_page_shows_name_state_log_and_artifacts(stack: Checkout) -> None:
     run = _eventually(lambda: _has_state(stack, "collect-uk-grid", "Completed"))[0]
-    said = stack.run(sys.executable, str(CHECKOUT / "scripts" / "ui_screenshot.py"), run["id"], "--text")
-    for expected in ("collect-uk-grid of grid", "Completed", "working on grid", "Artifacts"):
-        assert expected in said.stdout
+
+    def page(*what: str) -> str:
+        script = str(CHECKOUT / "scripts" / "ui_screenshot.py")
+        return stack.run(sys.executable, script, run["id"], "--text", *what).stdout
+
+    log, artifacts = page(), page("--tab", "Artifacts")
+    assert all(expected in log for expected in ("collect-uk-grid of grid", "Completed", "working on grid"))
+    assert all(expected in artifacts for expected in ("results", "What came out"))
 
 
 def test_inspect_takes_the_short_name_too(stack: Checkout) -> None:
