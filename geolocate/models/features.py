@@ -8,8 +8,7 @@ was, and every value returned has gone through half precision, whether it was ca
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from safetensors.torch import load_file, save
 
 from geolocate.errors import PictureError, StorageError
 from geolocate.models.image_encoders import ImageEncoder
+from geolocate.models.threads import one_thread
 from geolocate.storage import DataRoot, atomic_write
 
 logger = logging.getLogger(__name__)
@@ -70,9 +70,7 @@ def _encode_missing(
 ) -> dict[str, np.ndarray]:
     rows: dict[str, np.ndarray] = {}
     pending: dict[str, np.ndarray] = {}
-    encoder.module.eval()
-    for names, pictures in _decoded_batches(root, encoder, missing):
-        features = encoder.encode(_padded(pictures))[: len(names)].half().numpy()
+    for names, features in _encoded_batches(root, encoder, missing):
         pending |= zip(names, features, strict=True)
         if len(pending) >= SHARD or len(rows) + len(pending) == len(missing):
             _write_shard(root.features(encoder.cache_key), pending)
@@ -83,31 +81,35 @@ def _encode_missing(
     return rows
 
 
+def _encoded_batches(
+    root: DataRoot, encoder: ImageEncoder, sha256s: list[str]
+) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Decode and encode whole batches side by side, one core each.
+
+    Cores that share a batch wait for each other at every layer, which costs several times the work itself as soon
+    as anything else runs on the machine; and one core a batch gives the same bits whatever their number.
+    """
+
+    def encoded(batch: list[str]) -> np.ndarray:
+        pictures = torch.stack([_picture(root, encoder, sha256) for sha256 in batch])
+        return encoder.encode(_padded(pictures))[: len(batch)].half().numpy()
+
+    encoder.module.eval()
+    batches = [sha256s[start : start + BATCH] for start in range(0, len(sha256s), BATCH)]
+    with (
+        one_thread(),
+        ThreadPoolExecutor(min(16, cpu_count() or 1), initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        try:
+            yield from zip(batches, pool.map(encoded, batches), strict=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def _padded(pictures: torch.Tensor) -> torch.Tensor:
     """Fill a last, short batch with black pictures."""
     short = BATCH - len(pictures)
     return torch.cat([pictures, pictures.new_zeros(short, *pictures.shape[1:])]) if short else pictures
-
-
-def _decoded_batches(
-    root: DataRoot, encoder: ImageEncoder, sha256s: list[str]
-) -> Iterator[tuple[list[str], torch.Tensor]]:
-    """Decode ahead in threads (Pillow lets go of the interpreter's lock), so that the encoder need not wait."""
-    batches = [sha256s[start : start + BATCH] for start in range(0, len(sha256s), BATCH)]
-    ahead = iter(batches)
-    with ThreadPoolExecutor(max_workers=min(8, cpu_count() or 1)) as pool:
-
-        def submit(batch: list[str]) -> list[Future[torch.Tensor]]:
-            return [pool.submit(_picture, root, encoder, sha256) for sha256 in batch]
-
-        waiting = [submit(batch) for batch in islice(ahead, 2)]
-        try:
-            for batch in batches:
-                pictures = [future.result() for future in waiting.pop(0)]
-                waiting += [submit(following) for following in islice(ahead, 1)]
-                yield batch, torch.stack(pictures)
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _picture(root: DataRoot, encoder: ImageEncoder, sha256: str) -> torch.Tensor:

@@ -6,6 +6,7 @@ trained run. Only the train and val parts are read.
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -20,6 +21,7 @@ from geolocate.errors import SettingsError
 from geolocate.models.encoders import image_encoder, text_encoder
 from geolocate.models.features import image_features
 from geolocate.models.posterior import class_posterior
+from geolocate.models.threads import one_thread
 from geolocate.storage import DataRoot, atomic_write, write_json
 from geolocate.training.checkpoints import (
     RunCard,
@@ -103,7 +105,8 @@ def train(
         learner = _learner(root, data, config, tell)
         # Written once the encoders are there: a mistyped encoder takes no run name.
         write_json(root.run(run) / "config.json", card.to_json())
-        course = _fit(learner, data, root.run(run), config, (tell, validate))
+        with one_thread() if config.freeze_image and config.freeze_text else nullcontext():
+            course = _fit(learner, data, root.run(run), config, (tell, validate))
     finish_run(root.run(run), card, classes, {"epochs": course.epoch, "best_epoch": course.best_epoch})
     return load_run(root, run)
 
