@@ -66,7 +66,8 @@ def data_root() -> Path:
 
 def needs_emulator(settings: Settings) -> bool:
     """Tell whether nobody chose where pictures come from, so that the emulator must serve them."""
-    return not settings.model_fields_set & {"provider", "google_key", "google_agreement", "street_view_url"}
+    chosen = settings.model_fields_set & {"provider", "google_key", "google_agreement", "street_view_url"}
+    return not any(str(getattr(settings, name) or "") for name in chosen)  # an empty line in .env chooses nothing
 
 
 def server_url(port: int) -> str:

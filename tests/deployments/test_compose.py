@@ -1,6 +1,8 @@
 """The compose file is valid by the Compose specification, pinned, healthy, and holds no secret."""
 
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +66,17 @@ def test_no_secret_stands_in_the_file() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             assert not re.search("PASSWORD|KEY|SECRET|TOKEN", name) or str(value).startswith("/run/secrets/"), name
+
+
+def test_secret_files_become_variables_and_the_emulator_gets_a_key(tmp_path: Path) -> None:
+    (tmp_path / "PREFECT_SERVER_DATABASE_PASSWORD").write_text("a 'quoted' $word\n")
+    entrypoint = str(CHECKOUT / "deployments" / "docker" / "entrypoint.sh")
+    environment = {"SECRETS_FOLDER": str(tmp_path), "GEOLOCATE_WORLD": "emulated"}
+    said = subprocess.run(
+        ["/bin/sh", entrypoint, "/usr/bin/env"], env=environment, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert "PREFECT_SERVER_DATABASE_PASSWORD=a 'quoted' $word" in said
+    assert "GOOGLE_MAPS_API_KEY=emulator-key" in said
 
 
 def test_every_prefect_setting_exists() -> None:

@@ -177,6 +177,7 @@ def test_a_port_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, port: str
 
 def test_the_emulator_serves_only_those_who_chose_nothing() -> None:
     assert needs_emulator(Settings(_env_file=None))
+    assert needs_emulator(Settings(_env_file=None, google_key="", google_agreement=""))
     assert not needs_emulator(Settings(_env_file=None, google_key="k"))
     assert not needs_emulator(Settings(_env_file=None, provider="folder"))
 
