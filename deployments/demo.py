@@ -21,24 +21,25 @@ INTERRUPTED = 130
 def main() -> int:
     """Run the chain and print its table, read from the run's metrics.json."""
     started = time.monotonic()
-    console = Console()
     result = geolocate_uk()
     run = Path(result["report"]).parent
     metrics = read_json(run / "metrics.json")
-    console.print(results_table(metrics))
+    Console().print(results_table(metrics))
     for verdict in verdicts(metrics):
-        console.print(verdict, highlight=False, markup=False)
+        _say(verdict)
     if result["requests"] == 0:
-        console.print("Nothing to do: everything was collected before, 0 requests were sent.")
-    console.print(f"Dataset     {result['dataset']} (sha256 {metrics['dataset']['sha256']})")
-    console.print(f"Checkpoint  {run / 'checkpoint.safetensors'}")
-    console.print(f"Metrics     {run / 'metrics.json'}")
-    console.print(f"Report      {run / 'report.html'}")
-    console.print(
-        f"{time.monotonic() - started:.0f} s, of which orchestration {result['orchestration_share']:.1%}"
-        " (start-up of the server and the emulator apart)"
-    )
+        _say("Nothing to do: everything was collected before, 0 requests were sent.")
+    _say(f"Dataset     {result['dataset']} (sha256 {metrics['dataset']['sha256']})")
+    _say(f"Checkpoint  {run / 'checkpoint.safetensors'}")
+    _say(f"Metrics     {run / 'metrics.json'}")
+    _say(f"Report      {run / 'report.html'}")
+    share = result["orchestration_share"]
+    _say(f"{time.monotonic() - started:.0f} s, of which orchestration {share:.1%}; start-up is printed above")
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+"""A user's mistake is one clear line and a non-zero exit code, never a traceback."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+CASES = {
+    "unknown region": (["data", "plan", "--region", "fr"], "region 'fr'.*uk"),
+    "cell size of 0": (["data", "plan", "--kind", "grid", "--cell-km", "0"], "0"),
+    "more cities than there are": (["data", "plan", "--top", "100000"], "100000"),
+    "no dataset": (["model", "train", "--dataset", "absent"], "no dataset 'absent'"),
+    "no collection": (["set", "publish", "absent", "--name", "x"], "no manifest in"),
+    "unknown level": (["set", "publish", "absent", "--name", "x", "--level", "street"], "street.*city"),
+    "a name that leaves the root": (["set", "show", "../../etc"], "letters, digits"),
+    "no run": (["model", "evaluate", "absent"], "absent"),
+    "no such photograph": (["predict", "--emulated", "absent.jpg"], "absent"),
+}
+
+
+def run(arguments, folder, **environment):
+    """Run the command line as a user would, in an empty folder, without anybody's settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GEOLOCATE_", "GOOGLE_"))}
+    command = [sys.executable, "-m", "geolocate.cli", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=kept | environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_mistake_is_one_line(name, tmp_path):
+    arguments, expected = CASES[name]
+    done = run(arguments, tmp_path)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert_one_line(done.stderr, expected)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "GOOGLE_MAPS_API_KEY|GEOLOCATE_GOOGLE_AGREEMENT"),
+        ({"GOOGLE_MAPS_API_KEY": "AIza-secret"}, "GEOLOCATE_GOOGLE_AGREEMENT"),
+        ({"GEOLOCATE_STREET_VIEW_URL": "http://127.0.0.1:9"}, "GEOLOCATE_WORLD"),
+        ({"GEOLOCATE_STREET_VIEW_URL": "http://127.0.0.1:9", "GEOLOCATE_WORLD": "emulated"}, "geolocate emulator|KEY"),
+        ({"GEOLOCATE_WORLD": "martian"}, "GEOLOCATE_WORLD"),
+        ({"GEOLOCATE_PROVIDER": "bing"}, "bing.*google"),
+    ],
+)
+def test_no_key_no_agreement_no_world_and_no_emulator_are_told_apart(environment, expected, tmp_path):
+    done = run(["data", "collect", "--name", "x", "--top", "2", "--per-place", "1"], tmp_path, **environment)
+    assert done.returncode == 1
+    assert "AIza-secret" not in done.stdout + done.stderr
+    assert_one_line(done.stderr, expected)
+
+
+def test_a_wrong_key_is_one_line_that_names_the_setting(tmp_path, emulator_url):
+    settings = {"GEOLOCATE_STREET_VIEW_URL": emulator_url, "GEOLOCATE_WORLD": "emulated", "GOOGLE_MAPS_API_KEY": "no"}
+    done = run(["data", "collect", "--name", "x", "--top", "2", "--per-place", "3"], tmp_path, **settings)
+    assert done.returncode == 1
+    assert_one_line(done.stderr, "GOOGLE_MAPS_API_KEY")
+
+
+def test_a_port_in_use_is_one_line_with_the_port(tmp_path, emulator_url):
+    port = emulator_url.rsplit(":", 1)[1]
+    done = run(["emulator", "--port", port], tmp_path)
+    assert done.returncode == 1
+    assert_one_line(done.stderr, port)
+
+
+def assert_one_line(stderr, expected):
+    lines = [line for line in stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, stderr
+    assert re.search(expected, lines[0]), lines[0]
