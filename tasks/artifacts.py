@@ -18,6 +18,7 @@ from prefect.artifacts import (
 )
 
 from geolocate.reporting.tables import footnotes, result_lines, title_of, verdicts
+from tasks.timing import CLOCK
 
 Progress = Callable[[int, int], None]
 PhaseProgress = Callable[[str, int, int], None]
@@ -45,6 +46,10 @@ class ProgressBar:
 
     def report(self, done: int, total: int) -> None:
         """Move the bar to ``done`` of ``total``."""
+        with CLOCK.reports():
+            self._report(done, total)
+
+    def _report(self, done: int, total: int) -> None:
         now = time.monotonic()
         if done >= total or now - self.updated >= UPDATE_SECONDS:
             self.updated = now

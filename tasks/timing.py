@@ -3,7 +3,8 @@
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -20,6 +21,7 @@ class LibraryClock:
 
     started: float = field(default_factory=time.perf_counter)
     intervals: list[tuple[float, float]] = field(default_factory=list)
+    reporting_seconds: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def restart(self) -> None:
@@ -27,6 +29,7 @@ class LibraryClock:
         with self.lock:
             self.started = time.perf_counter()
             self.intervals.clear()
+            self.reporting_seconds = 0.0
 
     def measures(self, call: Callable[P, R]) -> Callable[P, R]:
         """Wrap a call so that the time it takes counts as the library's."""
@@ -42,14 +45,24 @@ class LibraryClock:
 
         return timed
 
+    @contextmanager
+    def reports(self) -> Iterator[None]:
+        """Count a block as the orchestrator's, though it runs within a measured call: it tells the server something."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.reporting_seconds += time.perf_counter() - begin
+
     def orchestration_share(self) -> float:
-        """One minus library time over wall time; overlapping intervals count once."""
+        """One minus library time over wall time; overlapping intervals count once, reporting does not count."""
         with self.lock:
-            intervals = sorted(self.intervals)
+            intervals, reporting = sorted(self.intervals), self.reporting_seconds
         if not intervals:
             return 0.0
         wall = max(end for _, end in intervals) - self.started
-        return 1.0 - _covered(intervals) / wall
+        return 1.0 - max(0.0, _covered(intervals) - reporting) / wall
 
 
 def _covered(intervals: list[tuple[float, float]]) -> float:

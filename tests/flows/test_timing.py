@@ -31,3 +31,8 @@ def test_a_measured_call_returns_what_it_returned_and_counts_when_it_fails():
     with pytest.raises(ZeroDivisionError):
         clock.measures(lambda: time.sleep(0.01) or 1 / 0)()
     assert len(clock.intervals) == 2
+
+
+def test_reporting_to_the_server_within_a_call_is_the_orchestrators():
+    clock = LibraryClock(started=0.0, intervals=[(0.0, 8.0)], reporting_seconds=2.0)
+    assert clock.orchestration_share() == pytest.approx(2 / 8)
