@@ -7,6 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from geolocate.dataset import open_dataset
 from geolocate.evaluation.evaluate import evaluate
+from geolocate.evaluation.validation import val_distance
 from geolocate.reporting.report import write_report
 from geolocate.training.config import TrainConfig
 from geolocate.training.loop import train
@@ -19,7 +20,8 @@ from tasks.timing import CLOCK
 def train_clip(dataset: str, config: TrainConfig, run: str) -> str:
     """Train, or go on with an interrupted training; a finished run is kept as it is."""
     root = data_root()
-    CLOCK.measures(train)(root, open_dataset(root, dataset), config, run, phase_progress(run))
+    version = open_dataset(root, dataset)
+    CLOCK.measures(train)(root, version, config, run, phase_progress(run), val_distance(version))
     return run
 
 

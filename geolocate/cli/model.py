@@ -79,6 +79,7 @@ def _pairs(settings: list[str]) -> dict[str, object]:
 
 def _train(dataset: str, run: str | None, recipe: str, options: dict[str, object], *, as_json: bool) -> None:
     from geolocate.dataset.versions import open_dataset
+    from geolocate.evaluation.validation import val_distance
     from geolocate.training import config_from_options, default_run_name, run_state
     from geolocate.training import train as train_run
 
@@ -87,7 +88,7 @@ def _train(dataset: str, run: str | None, recipe: str, options: dict[str, object
     version = open_dataset(root, dataset)
     name = run or default_run_name(version.ref, config)
     state = run_state(root, name)
-    trained = train_run(root, version, config, name, _Lines())
+    trained = train_run(root, version, config, name, _Lines(), val_distance(version))
     best = trained.curves.iloc[trained.best_epoch - 1]
     if as_json:
         result = {"run": name, "path": str(trained.path), "dataset": str(version.ref), "epochs": trained.epochs}
@@ -96,7 +97,8 @@ def _train(dataset: str, run: str | None, recipe: str, options: dict[str, object
     typer.echo(f"run {name} was finished before: nothing to train" if state == "finished" else f"run {name} is trained")
     typer.echo(
         f"  {version.ref}, {version.world} world, {len(trained.classes)} classes; best epoch {trained.best_epoch} of "
-        f"{trained.epochs}: val loss {best['val_loss']:.3f}, val accuracy {best['val_accuracy']:.3f}"
+        f"{trained.epochs}: val accuracy {best['val_accuracy']:.3f}, "
+        f"val mean {best['val_mean_km']:.0f} km"
     )
     typer.echo(f"  {trained.path}/: checkpoint.safetensors, checkpoint.json, curves.csv")
     typer.echo(f"  next: geolocate model evaluate {name}")

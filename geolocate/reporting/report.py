@@ -92,6 +92,7 @@ def _content(
         "config": dict(sorted(metrics["config"].items())),
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
+        "select_by": trained.config.select_by.replace("_", " "),
         "summaries": _summaries(predictions, metrics),
     }
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -42,7 +42,10 @@ class TrainConfig(BaseModel):
     #: Epochs without a better validation loss before the learning rates are multiplied by ``schedule_factor``.
     schedule_patience: int = Field(default=1, ge=0)
     schedule_factor: float = Field(default=0.8, gt=0, lt=1)
-    #: Epochs without a better validation loss before training stops.
+    #: What the best epoch is best at. The contrastive loss depends on what else is in the batch and rises as soon as
+    #: the temperature makes the model surer than it is right; accuracy on val ground is what is asked for.
+    select_by: Literal["val_accuracy", "val_loss"] = "val_accuracy"
+    #: Epochs without a better one before training stops.
     stop_patience: int = Field(default=8, ge=1)
 
     @classmethod
@@ -56,6 +59,7 @@ class TrainConfig(BaseModel):
             "freeze_text": False,
             "loss": "study",
             "temperature": 1.0,
+            "select_by": "val_loss",
             "epochs": 4,
             "batch_size": 32,
         }

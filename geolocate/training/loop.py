@@ -62,7 +62,7 @@ class _Data:
 
 @dataclass
 class _Course:
-    """How the run has gone so far."""
+    """How the run has gone so far; ``best`` is the best epoch's score, more is better."""
 
     best: float | None = None
     best_epoch: int = 0
@@ -143,7 +143,7 @@ def _fit(
         learner.schedule.step(figures["val_loss"])
         row = {"epoch": course.epoch + 1, "train_loss": train_loss, **figures, "lr_heads": rates[0]}
         course.curves.append({**row, "seconds": perf_counter() - started})
-        _save(learner, data, folder, course)
+        _save(learner, data, folder, course, config)
         logger.info("epoch %d: train %.4f, val %.4f, val accuracy %.3f", course.epoch, *_told(row))
         tell("epochs", course.epoch, config.epochs)
     return course
@@ -200,11 +200,12 @@ def _validate(learner: Learner, data: _Data, config: TrainConfig, validate: Vali
     return figures | dict(validate(posterior, panoramas) if validate else {})
 
 
-def _save(learner: Learner, data: _Data, folder: Path, course: _Course) -> None:
+def _save(learner: Learner, data: _Data, folder: Path, course: _Course, config: TrainConfig) -> None:
     """Write what the epoch gave: the best weights before the state that says which epoch was best."""
-    loss = course.curves[-1]["val_loss"]
-    if course.best is None or loss < course.best:
-        course.best, course.best_epoch = loss, course.epoch
+    row = course.curves[-1]
+    score = row["val_accuracy"] if config.select_by == "val_accuracy" else -row["val_loss"]
+    if course.best is None or score > course.best:
+        course.best, course.best_epoch = score, course.epoch
         with torch.no_grad():
             texts = learner.captions(torch.arange(len(data.classes)))
         save_best(folder, learner.state_dict(), texts)

@@ -171,7 +171,19 @@ def test_learning_rates_fall_on_a_plateau_and_training_stops(root, dataset):
     assert rates.is_monotonic_decreasing
     assert rates.iloc[-1] < rates.iloc[0]
     assert run.epochs == run.best_epoch + 3 < 60
-    assert run.curves["val_loss"].idxmin() + 1 == run.best_epoch
+
+
+@pytest.mark.parametrize(("select_by", "best"), [("val_loss", pd.Series.idxmin), ("val_accuracy", pd.Series.idxmax)])
+def test_the_epoch_that_is_kept_is_the_best_at_what_was_asked(root, dataset, select_by, best):
+    run = train(root, dataset, CONFIG.model_copy(update={"select_by": select_by, "epochs": 6}), f"by-{select_by}")
+    assert best(run.curves[select_by]) + 1 == run.best_epoch
+
+
+def test_figures_of_the_caller_stand_in_the_curves(root, dataset):
+    from geolocate.evaluation.validation import val_distance
+
+    run = train(root, dataset, CONFIG.model_copy(update={"epochs": 2}), "figures", validate=val_distance(dataset))
+    assert (run.curves["val_mean_km"] > 0).all()
 
 
 def test_a_diverging_loss_is_said_to_be_one():
