@@ -165,7 +165,8 @@ def test_a_mistyped_encoder_takes_no_run_name(root, dataset):
 
 
 def test_learning_rates_fall_on_a_plateau_and_training_stops(root, dataset):
-    config = CONFIG.model_copy(update={"lr_heads": 1e-2, "schedule_factor": 0.5, "stop_patience": 3, "epochs": 60})
+    changes = {"lr_heads": 1e-2, "schedule_factor": 0.5, "stop_patience": 3, "epochs": 60, "select_by": "val_loss"}
+    config = CONFIG.model_copy(update=changes)
     run = train(root, dataset, config, "plateau")
     rates = run.curves["lr_heads"]
     assert rates.is_monotonic_decreasing
