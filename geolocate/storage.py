@@ -51,6 +51,11 @@ class DataRoot:
             raise StorageError(f"image hash {sha256!r}: 64 hexadecimal digits are needed; the manifest is damaged")
         return self.path / "store" / "images" / sha256[:2] / f"{sha256}.jpg"
 
+    def has_image(self, sha256: str, size: int) -> bool:
+        """Whether the picture is in the store, as far as its size tells; hashing every picture would take too long."""
+        path = self.image(sha256)
+        return path.exists() and path.stat().st_size == size
+
     def features(self, encoder: str) -> Path:
         """The cached features of one encoder and transform."""
         return self.path / "store" / "features" / safe_name(encoder)

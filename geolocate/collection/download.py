@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from geolocate.collection.assigning import duplicates_in
 from geolocate.collection.engine import Engine, open_engine
@@ -80,7 +81,7 @@ def fetch_shard(root: DataRoot, request: CollectRequest, shard: int, progress: P
     duplicates = duplicates_in(files, shard)
     input_hash = hash_of(files.table(FOUND, shard).read_bytes(), sorted(duplicates), request.views, request.region)
     state = read_state(files.statistics(OUTCOMES, shard))
-    if state and state.open_points == 0 and state.input_hash == input_hash:
+    if state and state.open_points == 0 and state.input_hash == input_hash and _is_whole(root, files, shard):
         done = state.report
         return ShardReport(shard, done.phase, done.points, done.statuses, done.images, reused=done.images)
     started = time.monotonic()
@@ -93,6 +94,15 @@ def fetch_shard(root: DataRoot, request: CollectRequest, shard: int, progress: P
     write_state(files.statistics(OUTCOMES, shard), ShardState(report, input_hash, open_points))
     engine.check()
     return report
+
+
+def _is_whole(root: DataRoot, files: CollectionFiles, shard: int) -> bool:
+    """Look for what a finished shard has written: a table or a picture that was lost since is to be mended."""
+    manifest = files.table(MANIFEST, shard)
+    if not manifest.exists() or not files.table(OUTCOMES, shard).exists():
+        return False
+    kept = pq.read_table(manifest, columns=["sha256", "bytes"]).to_pylist()
+    return all(root.has_image(row["sha256"], row["bytes"]) for row in kept)
 
 
 async def _fetch(

@@ -109,7 +109,7 @@ class Engine:
         def read(ledger: Ledger) -> list[ImageRow | None]:
             rows = [ledger.image(key) for key in keys]
             for key, row in zip(keys, rows, strict=True):
-                if row and row.state == "kept" and not self._in_store(row):
+                if row and row.state == "kept" and not self._root.has_image(str(row.sha256), row.bytes or 0):
                     log.warning("picture %s is no longer in the store: asking for it again", key.image_id)
                     ledger.reopen(key)
             return [ledger.image(key) for key in keys]
@@ -179,10 +179,9 @@ class Engine:
             state = "open" if reason in PASSING else "rejected"
             return Settlement(state, reason=reason, http_status=picture.http_status)
         sha256 = sha256_of(picture.body)
-        path = self._root.image(sha256)
-        if not path.exists():
-            with atomic_write(path) as file:
-                file.write(picture.body)
+        # Also where there is a file of that name: it may be cut, and would then be paid for in every run.
+        with atomic_write(self._root.image(sha256)) as file:
+            file.write(picture.body)
         size = len(picture.body)
         return Settlement("kept", sha256=sha256, bytes=size, rights=panorama.rights, http_status=picture.http_status)
 
@@ -190,10 +189,6 @@ class Engine:
         self.sent.bytes += result.bytes
         self.sent.micro_usd += charge.micro_usd if result.billed else 0
         return await self._writer.do(lambda ledger: ledger.settle(charge, result))
-
-    def _in_store(self, row: ImageRow) -> bool:
-        path = self._root.image(str(row.sha256))
-        return path.exists() and path.stat().st_size == row.bytes
 
     # Both.
 

@@ -107,6 +107,6 @@ def _file_problems(root: DataRoot, rows: pd.DataFrame) -> Iterator[str]:
         if not path.exists():
             yield f"image {name} is not in the store"
         elif path.stat().st_size != size or sha256_of_file(path) != sha256:
-            yield f"image {name} in the store is not what the manifest says"
+            yield f"image {name} in the store is not what the manifest says: delete {path}"
         if kept.get(name) != sha256:
             yield f"image {name} is not in the ledger with this hash"

@@ -312,8 +312,25 @@ def test_a_lost_or_altered_file_is_noticed_and_mended(root, server, request_for)
     with pytest.raises(CollectionError, match="not what the manifest says"):
         report.raise_if_broken()
     path.unlink()
-    (root.collection("c") / "outcomes" / "00000.json").unlink()
     assert collect(root, request_for(), plan).run_image_requests == 1
+    assert validate_collection(root, "c").ok
+
+
+def test_a_cut_file_is_paid_for_once_and_not_in_every_run(root, request_for):
+    plan = plan_of(3)
+    collect(root, request_for(), plan)
+    path = root.image(read_manifest(root.collection("c") / "manifest")["sha256"][0])
+    path.write_bytes(path.read_bytes()[:100])
+    assert collect(root, request_for(), plan).run_image_requests == 1
+    assert collect(root, request_for(), plan).run_image_requests == 0
+    assert validate_collection(root, "c").ok
+
+
+def test_a_lost_table_is_written_again_from_what_was_paid(root, request_for):
+    plan = plan_of(3)
+    collect(root, request_for(), plan)
+    (root.collection("c") / "manifest" / "00000.parquet").unlink()
+    assert collect(root, request_for(), plan).run_image_requests == 0
     assert validate_collection(root, "c").ok
 
 
