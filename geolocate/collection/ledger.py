@@ -69,10 +69,9 @@ class Ledger:
         self.session = uuid.uuid4().hex
         with _storage_errors(path):
             self._lock = _hold(_session_file(path, self.session))
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
+            # Changing the journal's mode waits for nobody: one of two that open a new ledger at once would fail.
+            with _hold(path.with_suffix(".opening")):
+                self._db = self._open()
             self._create()
 
     def __enter__(self) -> Self:
@@ -86,6 +85,13 @@ class Ledger:
         self._db.close()
         self._lock.close()
         _session_file(self._path, self.session).unlink(missing_ok=True)
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000)
+        database.row_factory = sqlite3.Row
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        return database
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

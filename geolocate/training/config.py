@@ -42,9 +42,9 @@ class TrainConfig(BaseModel):
     #: Epochs without a better validation loss before the learning rates are multiplied by ``schedule_factor``.
     schedule_patience: int = Field(default=1, ge=0)
     schedule_factor: float = Field(default=0.8, gt=0, lt=1)
-    #: What the best epoch is best at. The contrastive loss depends on what else is in the batch and rises as soon as
-    #: the temperature makes the model surer than it is right; accuracy on val ground is what is asked for.
-    select_by: Literal["val_accuracy", "val_loss"] = "val_accuracy"
+    #: The figure by which the best epoch is chosen, less is better. The contrastive loss depends on what else is in
+    #: the batch and rises as soon as the model is surer than it is right; kilometres on val ground are what is asked.
+    select_by: Literal["val_mean_km", "val_loss"] = "val_mean_km"
     #: Epochs without a better one before training stops.
     stop_patience: int = Field(default=8, ge=1)
 

@@ -62,7 +62,7 @@ class _Data:
 
 @dataclass
 class _Course:
-    """How the run has gone so far; ``best`` is the best epoch's score, more is better."""
+    """How the run has gone so far; ``best`` is the best epoch's figure, less is better."""
 
     best: float | None = None
     best_epoch: int = 0
@@ -202,9 +202,10 @@ def _validate(learner: Learner, data: _Data, config: TrainConfig, validate: Vali
 
 def _save(learner: Learner, data: _Data, folder: Path, course: _Course, config: TrainConfig) -> None:
     """Write what the epoch gave: the best weights before the state that says which epoch was best."""
-    row = course.curves[-1]
-    score = row["val_accuracy"] if config.select_by == "val_accuracy" else -row["val_loss"]
-    if course.best is None or score > course.best:
+    score = course.curves[-1].get(config.select_by)
+    if score is None:
+        raise SettingsError(f"select_by {config.select_by!r}: nobody measures it; pass validate, or choose val_loss")
+    if course.best is None or score < course.best:
         course.best, course.best_epoch = score, course.epoch
         with torch.no_grad():
             texts = learner.captions(torch.arange(len(data.classes)))

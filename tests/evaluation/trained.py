@@ -9,6 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from geolocate.dataset import PublishRequest, open_dataset, publish
+from geolocate.evaluation.validation import val_distance
 from geolocate.manifest import write_manifest
 from geolocate.storage import DataRoot, sha256_of
 from geolocate.training.config import TrainConfig
@@ -35,7 +36,7 @@ def trained_root(folder: Path) -> DataRoot:
     dataset = open_dataset(root, str(publish(root, PublishRequest(name="cities", collections=("cities",), top=20))))
     for seed, run in enumerate(RUNS):
         config = TrainConfig(pixels=64, epochs=6, batch_size=64, seed=seed)
-        train(root, dataset, config, run)
+        train(root, dataset, config, run, validate=val_distance(dataset))
     return root
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from geolocate.errors import CheckpointError, DatasetError, EncoderError, SettingsError
+from geolocate.evaluation.validation import val_distance
 from geolocate.geography.distances import haversine_km
 from geolocate.models.features import image_features
 from geolocate.storage import DataRoot
@@ -20,7 +21,7 @@ from geolocate.training.loop import _train_epoch
 from geolocate.training.sources import CachedFeatures
 from tests.training.small_dataset import small_dataset
 
-CONFIG = TrainConfig(pixels=32, epochs=6, batch_size=32, projection=32)
+CONFIG = TrainConfig(pixels=32, epochs=6, batch_size=32, projection=32, select_by="val_loss")
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +166,7 @@ def test_a_mistyped_encoder_takes_no_run_name(root, dataset):
 
 
 def test_learning_rates_fall_on_a_plateau_and_training_stops(root, dataset):
-    changes = {"lr_heads": 1e-2, "schedule_factor": 0.5, "stop_patience": 3, "epochs": 60, "select_by": "val_loss"}
+    changes = {"lr_heads": 1e-2, "schedule_factor": 0.5, "stop_patience": 3, "epochs": 60}
     config = CONFIG.model_copy(update=changes)
     run = train(root, dataset, config, "plateau")
     rates = run.curves["lr_heads"]
@@ -174,15 +175,19 @@ def test_learning_rates_fall_on_a_plateau_and_training_stops(root, dataset):
     assert run.epochs == run.best_epoch + 3 < 60
 
 
-@pytest.mark.parametrize(("select_by", "best"), [("val_loss", pd.Series.idxmin), ("val_accuracy", pd.Series.idxmax)])
-def test_the_epoch_that_is_kept_is_the_best_at_what_was_asked(root, dataset, select_by, best):
-    run = train(root, dataset, CONFIG.model_copy(update={"select_by": select_by, "epochs": 6}), f"by-{select_by}")
-    assert best(run.curves[select_by]) + 1 == run.best_epoch
+@pytest.mark.parametrize("select_by", ["val_loss", "val_mean_km"])
+def test_the_epoch_that_is_kept_is_the_best_at_what_was_asked(root, dataset, select_by):
+    config = CONFIG.model_copy(update={"select_by": select_by, "epochs": 6})
+    run = train(root, dataset, config, f"by-{select_by}", validate=val_distance(dataset))
+    assert run.curves[select_by].idxmin() + 1 == run.best_epoch
+
+
+def test_a_figure_that_nobody_measures_is_refused(root, dataset):
+    with pytest.raises(SettingsError, match="select_by 'val_mean_km': nobody measures it"):
+        train(root, dataset, CONFIG.model_copy(update={"select_by": "val_mean_km"}), "unmeasured")
 
 
 def test_figures_of_the_caller_stand_in_the_curves(root, dataset):
-    from geolocate.evaluation.validation import val_distance
-
     run = train(root, dataset, CONFIG.model_copy(update={"epochs": 2}), "figures", validate=val_distance(dataset))
     assert (run.curves["val_mean_km"] > 0).all()
 
