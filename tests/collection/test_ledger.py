@@ -91,3 +91,14 @@ def test_many_operations_share_a_commit_and_a_failing_one_tells_all(tmp_path):
         assert before == 200
         assert [type(result) for result in results] == [AttributeError, AttributeError]
         assert ledger.totals("c").metadata_requests == 200
+
+
+def test_many_processes_may_open_a_new_ledger_at_once(tmp_path):
+    script = (
+        "import pathlib, sys\n"
+        "from geolocate.collection.ledger import Ledger\n"
+        "for number in range(30):\n"
+        "    Ledger(pathlib.Path(sys.argv[1]) / str(number) / 'ledger.sqlite').close()\n"
+    )
+    openers = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) for _ in range(4)]
+    assert [opener.wait(timeout=120) for opener in openers] == [0, 0, 0, 0]
