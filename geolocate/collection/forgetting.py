@@ -73,22 +73,21 @@ def _drop(root: DataRoot, files: CollectionFiles) -> int:
         kept = without_forgotten(root, rows)
         if len(kept) < len(rows):
             gone = rows.loc[~rows.index.isin(kept.index)]
+            # The manifest last: until it is written, forgetting again finds the rows and does the rest.
+            _mark(files, int(path.stem), set(gone["point_id"]), kept["point_id"].value_counts())
             write_manifest(pd.DataFrame(kept), path)
-            _mark(files, int(path.stem), gone)
             dropped += len(gone)
-    if dropped and files.summary.exists():
+    if files.summary.exists():
         finish_collection(root, files.folder.name)
     return dropped
 
 
-def _mark(files: CollectionFiles, shard: int, gone: pd.DataFrame) -> None:
-    """Say in the outcomes that a point's picture was forgotten; other headings of the panorama stay."""
-    lost = gone.groupby("point_id").size()
+def _mark(files: CollectionFiles, shard: int, points: set[str], images: "pd.Series[int]") -> None:
+    """Say in the outcomes that a picture of these points was forgotten; other headings of the panorama stay."""
     rows = read_rows(files.table(OUTCOMES, shard))
     for row in rows:
-        count = int(lost.get(row["point_id"], 0))
-        if count:
-            row["images"] -= count
+        if row["point_id"] in points:
+            row["images"] = int(images.get(row["point_id"], 0))
             row["status"] = str(OutcomeStatus.FORGOTTEN)
             row["reasons"] = json.dumps({})
     write_rows(files.table(OUTCOMES, shard), rows, OUTCOME_SCHEMA)

@@ -173,7 +173,7 @@ class Ledger:
     def settle(self, charge: Charge, result: Settlement) -> ImageRow:
         """Write down what came of a request, inside a transaction, and return the picture's row.
 
-        What was not billed is given back to the budget.
+        What was not billed is given back to the budget. A picture that was forgotten meanwhile stays forgotten.
         """
         row = ImageRow(result.state, None, result.reason, result.sha256, result.bytes, result.rights, now())
         price, back = (charge.micro_usd, 0) if result.billed else (0, 1)
@@ -186,10 +186,10 @@ class Ledger:
         columns = (row.state, row.reason, row.sha256, row.bytes, rights, row.answered_at)
         self._db.execute(
             "UPDATE images SET state = ?, session = NULL, reason = ?, sha256 = ?, bytes = ?, rights = ?, "
-            "answered_at = ? WHERE world = ? AND image_id = ?",
+            "answered_at = ? WHERE world = ? AND image_id = ? AND state <> 'forgotten'",
             (*columns, charge.key.world, charge.key.image_id),
         )
-        return row
+        return self.image(charge.key) or row
 
     def reopen(self, key: ImageKey) -> None:
         """Allow a picture to be asked for again: its file is gone or altered."""
@@ -212,7 +212,8 @@ class Ledger:
     def forget(self, names: Iterable[str]) -> list[str]:
         """Mark pictures (by image_id or source_id) as never to be asked for again, inside a transaction.
 
-        Returns the hashes that no other picture uses.
+        Returns the hashes that no other picture uses. The rows keep theirs, so that forgetting again, after a kill
+        before the files were removed, still finds the files.
         """
         hashes: set[str] = set()
         for name in names:
@@ -220,10 +221,10 @@ class Ledger:
             rows = self._db.execute(f"SELECT sha256 FROM images WHERE {where}", (name, name)).fetchall()  # noqa: S608
             hashes |= {row["sha256"] for row in rows if row["sha256"]}
             self._db.execute(
-                f"UPDATE images SET state = 'forgotten', session = NULL, sha256 = NULL WHERE {where}",  # noqa: S608
+                f"UPDATE images SET state = 'forgotten', session = NULL WHERE {where}",  # noqa: S608
                 (name, name),
             )
-        used = "SELECT 1 FROM images WHERE sha256 = ?"
+        used = "SELECT 1 FROM images WHERE sha256 = ? AND state = 'kept'"
         return sorted(sha256 for sha256 in hashes if not self._db.execute(used, (sha256,)).fetchone())
 
     def totals(self, collection: str) -> Totals:

@@ -3,11 +3,15 @@
 import pandas as pd
 import pytest
 
-from geolocate.collection import collect, validate_collection
+from geolocate.collection import collect, forgetting, validate_collection
+from geolocate.collection.entries import Caps, ImageKey, Settlement
 from geolocate.collection.forgetting import forget
+from geolocate.collection.ledger import Ledger
 from geolocate.errors import CollectionError
 from geolocate.manifest import read_manifest
 from geolocate.manifest.tombstones import read_tombstones, without_forgotten
+from geolocate.records import View
+from geolocate.storage import read_json
 from tests.collection.stand_in import plan_of
 
 
@@ -51,6 +55,38 @@ def test_one_image_can_be_forgotten(root, request_for):
     assert len(left) == 5
     assert read_tombstones(root) == {rows["image_id"][0]}
     assert validate_collection(root, "c").ok
+
+
+@pytest.mark.parametrize("step", ["_remove", "_mark", "write_manifest", "finish_collection"])
+def test_forgetting_that_was_interrupted_can_be_done_again(root, request_for, monkeypatch, step):
+    collect(root, request_for(), plan_of(2))
+    rows = read_manifest(root.collection("c") / "manifest")
+    victim = rows["source_id"][0]
+    files = [root.image(sha256) for sha256 in rows[rows["source_id"] == victim]["sha256"]]
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forgetting, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            forget(root, [victim])
+    forget(root, [victim])
+    assert not any(path.exists() for path in files)
+    assert len(read_manifest(root.collection("c") / "manifest")) == 3
+    assert validate_collection(root, "c").ok
+    assert read_json(root.collection("c") / "summary.json")["statuses"] == {"complete": 1, "forgotten": 1}
+
+
+def test_a_picture_that_is_forgotten_while_it_is_on_its_way_stays_forgotten(tmp_path):
+    key = ImageKey("emulated", "google", "pano", View(0.0))
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        with ledger.transaction():
+            charge = ledger.reserve("c", key, 7000, Caps())
+        with ledger.transaction():
+            ledger.forget(["pano"])
+        with ledger.transaction():
+            assert ledger.settle(charge, Settlement("kept", sha256="a" * 64, bytes=1)).state == "forgotten"
 
 
 def test_an_unknown_name_changes_nothing(root, request_for):
