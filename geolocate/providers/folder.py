@@ -7,6 +7,7 @@ and the rights that their owner declares. Out: one panorama with one view a phot
 import asyncio
 import csv
 import hashlib
+import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -106,20 +107,25 @@ def _positions(folder: Path) -> dict[str, tuple[float, float, float]]:
     path = folder / POSITIONS
     if not path.exists():
         return {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        missing = {"file", "lat", "lon"} - set(rows.fieldnames or ())
-        if missing:
-            raise ProviderError(f"{path} lacks the columns {', '.join(sorted(missing))}: give file,lat,lon[,heading]")
-        return dict(_rows(path, rows))
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ProviderError(f"{path} is not UTF-8: save it as CSV in UTF-8") from None
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    missing = {"file", "lat", "lon"} - set(rows.fieldnames or ())
+    if missing:
+        raise ProviderError(f"{path} lacks the columns {', '.join(sorted(missing))}: give file,lat,lon[,heading]")
+    return dict(_rows(path, rows))
 
 
 def _rows(path: Path, rows: "csv.DictReader[str]") -> Iterator[tuple[str, tuple[float, float, float]]]:
     for row in rows:
         try:
             lat, lon, heading = float(row["lat"]), float(row["lon"]), float(row.get("heading") or 0)
-        except ValueError:
+        except (TypeError, ValueError):  # a short line has None where a number is wanted
             raise ProviderError(f"{path}, line {rows.line_num}: lat, lon and heading must be numbers") from None
+        if not math.isfinite(heading):
+            raise ProviderError(f"{path}, line {rows.line_num}: heading {heading} is no direction; leave it empty")
         if not _on_earth(lat, lon):
             raise ProviderError(f"{path}, line {rows.line_num}: {lat}, {lon} is no latitude and longitude")
         yield row["file"], (lat, lon, heading % 360)
@@ -130,7 +136,7 @@ def _photo(file: Path, position: tuple[float, float, float] | None) -> Photo | N
         with Image.open(file) as image:
             exif = image.getexif()
             width, height = image.size
-    except (UnidentifiedImageError, OSError) as error:
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise PictureError(f"{file} is not a readable JPEG ({type(error).__name__}): remove or replace it") from error
     gps = exif.get_ifd(ExifTags.IFD.GPSInfo)
     found = position or _exif_position(gps)

@@ -54,13 +54,16 @@ def test_renaming_a_photo_changes_no_id_and_a_copy_is_none(tmp_path):
     [
         ("file,lat\na.jpg,5\n", "lacks the columns lon"),
         ("file,lat,lon\na.jpg,north,5\n", "line 2: lat, lon and heading must be numbers"),
+        ("file,lat,lon\na.jpg,5\n", "line 2: lat, lon and heading must be numbers"),
+        ("file,lat,lon,heading\na.jpg,51,0,inf\n", "line 2: heading inf is no direction"),
+        ("file,lat,lon\nZ\udcfcrich.jpg,47,8\n", "is not UTF-8"),
         ("file,lat,lon\na.jpg,95,5\n", "no latitude and longitude"),
         ("file,lat,lon\na.jpg,nan,5\n", "no latitude and longitude"),
     ],
 )
 def test_a_wrong_table_is_told_by_its_line(tmp_path, table, complaint):
     (tmp_path / "a.jpg").write_bytes(jpeg(50))
-    (tmp_path / "positions.csv").write_text(table)
+    (tmp_path / "positions.csv").write_text(table, errors="surrogateescape")
     with pytest.raises(ProviderError, match=complaint):
         photos_in_folder(tmp_path)
 
