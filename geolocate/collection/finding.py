@@ -35,6 +35,7 @@ from geolocate.errors import CollectionError
 from geolocate.geography.boundaries import Boundary, boundary_of
 from geolocate.geography.distances import haversine_km
 from geolocate.geography.regions import load_region
+from geolocate.providers import RefusedError
 from geolocate.records import Miss, OutcomeStatus, Panorama, SamplePoint
 from geolocate.storage import DataRoot
 
@@ -109,7 +110,8 @@ async def _search(
         while wanted := [search for search in searches if search.next_draw]:
             points = [search.next_draw for search in wanted if search.next_draw]
             answers = await engine.find(points, progress)
-            unanswered = OutcomeStatus.REFUSED if engine.throttle.broken else OutcomeStatus.FAILED
+            refused = isinstance(engine.throttle.broken, RefusedError)
+            unanswered = OutcomeStatus.REFUSED if refused else OutcomeStatus.FAILED
             settle_round(wanted, _inside(boundary, answers), claimed, unanswered)
     return searches, engine
 

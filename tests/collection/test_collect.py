@@ -260,6 +260,14 @@ def test_a_server_that_dies_is_one_line_without_the_key(root, server, request_fo
     assert collect(root, request, plan_of(10)).statuses == {"complete": 10}
 
 
+def test_points_that_nobody_answered_are_failed_and_not_refused(root, server, request_for):
+    server.on_metadata = lambda request: web.Response(status=500)
+    request = request_for(pace=Pace(per_second=2000, first_pause_s=0.01, longest_pause_s=0.05, failures=5))
+    with pytest.raises(ProviderError, match="500"):
+        collect(root, request, plan_of(3))
+    assert set(pd.read_parquet(root.collection("c") / "found" / "00000.parquet")["status"]) == {"failed"}
+
+
 def test_nobody_there_says_to_run_the_emulator(root, request_for):
     request = request_for()
     gone = request.settings.model_copy(update={"street_view_url": "http://127.0.0.1:9"})
