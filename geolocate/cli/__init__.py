@@ -3,9 +3,6 @@
 Modules are imported when the command line is built; what is slow to import is imported by the command that needs it.
 """
 
-import os
-import sys
-
 import typer
 
 from geolocate.cli import data, dataset, emulator, model, predict
@@ -33,9 +30,8 @@ def main() -> None:
     except GeolocateError as error:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted: finished work is kept, run the same command again to go on", err=True)
-        raise SystemExit(INTERRUPTED) from None
-    except BrokenPipeError:
-        # The reader has gone; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as end:
+        # Typer has caught Ctrl-C before us, and ends with this code and no word.
+        if end.code == INTERRUPTED:
+            typer.echo("interrupted: finished work is kept, run the same command again to go on", err=True)
+        raise

@@ -2,10 +2,15 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
+
+from tests.collection.stand_in import running_stand_in
 
 CASES = {
     "unknown region": (["data", "plan", "--region", "fr"], "region 'fr'.*uk"),
@@ -68,6 +73,23 @@ def test_a_port_in_use_is_one_line_with_the_port(tmp_path, emulator_url):
     done = run(["emulator", "--port", port], tmp_path)
     assert done.returncode == 1
     assert_one_line(done.stderr, port)
+
+
+def test_an_interrupted_command_says_that_it_can_go_on(tmp_path):
+    with running_stand_in() as server:
+        server.delay_s = 0.5
+        settings = {"GEOLOCATE_STREET_VIEW_URL": server.url, "GEOLOCATE_WORLD": "emulated", "GOOGLE_MAPS_API_KEY": "k"}
+        words = ["data", "collect", "--name", "x", "--top", "2", "--per-place", "9", "--concurrency", "1"]
+        command = [sys.executable, "-m", "geolocate.cli", *words]
+        environment = os.environ | settings | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as collecting:
+            deadline = time.monotonic() + 60
+            while not server.images and time.monotonic() < deadline:
+                time.sleep(0.05)
+            collecting.send_signal(signal.SIGINT)
+            _, said = collecting.communicate(timeout=60)
+    assert collecting.returncode == 130
+    assert said == "interrupted: finished work is kept, run the same command again to go on\n"
 
 
 def assert_one_line(stderr, expected):
