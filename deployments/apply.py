@@ -17,7 +17,8 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
-from deployments.configuration import CHECKOUT, POOLS, PREFECT_FILE
+from deployments.catalogue import PREFECT_FILE
+from deployments.configuration import CHECKOUT, POOLS
 from geolocate.errors import StackError
 
 # Three missed beats of 30 s and a little more; see PREFECT_FLOWS_HEARTBEAT_FREQUENCY.

@@ -16,7 +16,6 @@ from geolocate.errors import SettingsError
 from geolocate.settings import Settings, settings_from_environment
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-PREFECT_FILE = CHECKOUT / "deployments" / "prefect.yaml"
 HOST = "127.0.0.1"
 EMULATOR_KEY = "emulator-key"
 

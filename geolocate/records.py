@@ -31,10 +31,6 @@ class OutcomeStatus(StrEnum):
     FORGOTTEN = "forgotten"
 
 
-#: A rerun takes these up again; all others are final.
-REOPENED = frozenset({OutcomeStatus.FAILED, OutcomeStatus.OVER_BUDGET, OutcomeStatus.PARTIAL})
-
-
 class ImageReason(StrEnum):
     """Why one image of a panorama is not in the manifest."""
 

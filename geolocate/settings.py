@@ -36,7 +36,6 @@ class Settings(BaseSettings):
     google_agreement: Annotated[str | None, Field(validation_alias=_named("GEOLOCATE_GOOGLE_AGREEMENT"))] = None
     street_view_url: Annotated[str, Field(validation_alias=_named("GEOLOCATE_STREET_VIEW_URL"))] = GOOGLE_URL
     world: Annotated[World | None, Field(validation_alias=_named("GEOLOCATE_WORLD"))] = None
-    policy: Annotated[Path | None, Field(validation_alias=_named("GEOLOCATE_POLICY"))] = None
     photos: Annotated[Path | None, Field(validation_alias=_named("GEOLOCATE_PHOTOS"))] = None
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from geolocate.geography.projections import Floats, geometry_to_degrees, geometry_to_metres, project
+from geolocate.geography.projections import geometry_to_degrees, geometry_to_metres, project
 from geolocate.geography.regions import Region, region_file
 
 Bools = npt.NDArray[np.bool_]
@@ -66,12 +66,6 @@ class Boundary:
             here = at.zone == index
             inside[here] = shapely.contains_xy(area, at.x[here], at.y[here])
         return inside
-
-    def on_land(self, zone: int, x: Floats, y: Floats) -> Bools:
-        """Say for each position in a zone's metres whether it is on land, without any tolerance."""
-        land = self.land[zone]
-        shapely.prepare(land)
-        return np.asarray(shapely.contains_xy(land, x, y))
 
     def admin(self, lat: npt.ArrayLike, lon: npt.ArrayLike) -> pd.DataFrame:
         """Return country (ISO 3166-1), admin1 (ISO 3166-2) and admin2 of each position; None outside the region.

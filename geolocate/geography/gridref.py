@@ -53,7 +53,3 @@ def _transformer(crs: str) -> Transformer:
 
 def _letter(column: int, row: int) -> str:
     return _LETTERS[(4 - row) * 5 + column]
-
-
-def _figures(east: float, north: float) -> str:
-    return f"{int(east % 100_000 // 10_000)}{int(north % 100_000 // 10_000)}"
