@@ -5,9 +5,11 @@ from typing import Any
 from prefect import flow
 
 from flows.learning import evaluate_and_report
+from geolocate.serving.predictor import latest_run
+from tasks.orders import data_root
 
 
 @flow(name="evaluate-clip", flow_run_name="evaluate {run}")
-def evaluate_clip(run: str) -> dict[str, Any]:
-    """Evaluate a run, write metrics.json and the report, and show both."""
-    return evaluate_and_report(run)
+def evaluate_clip(run: str = "latest") -> dict[str, Any]:
+    """Evaluate a run, write metrics.json and the report, and show both; ``latest`` is the run finished last."""
+    return evaluate_and_report(latest_run(data_root()) if run == "latest" else run)

@@ -8,6 +8,7 @@ import requests
 
 from geolocate.collection.plan import PlanRequest
 from geolocate.dataset import dataset_versions, open_dataset
+from geolocate.errors import DatasetError
 from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot, read_json
 from tasks.orders import CollectionOrder
@@ -98,6 +99,22 @@ def test_what_is_not_there_yet_says_so(name, prefect_server):
     state = getattr(importlib.import_module(f"flows.{name}"), name)(return_state=True)
     assert state.is_failed()
     assert "comes with a later release" in state.message
+
+
+def test_the_latest_run_is_evaluated_when_none_is_named(machine, chain):
+    from flows.evaluate_clip import evaluate_clip
+
+    assert evaluate_clip()["run"] == chain["run"]
+
+
+def test_a_mistake_is_one_line_in_the_runs_log(machine, prefect_server, capfd):
+    from flows.train_clip import train_clip
+
+    with pytest.raises(DatasetError, match="no dataset 'absent'"):
+        train_clip("absent")
+    said = capfd.readouterr()
+    assert "no dataset 'absent'" in said.out + said.err
+    assert "Traceback" not in said.out + said.err
 
 
 def test_no_secret_is_left_behind(machine, chain):
