@@ -74,9 +74,16 @@ def server_url(port: int) -> str:
     return f"http://{HOST}:{port}/api"
 
 
+def without_proxy(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables that keep requests to this machine from a proxy, which could not reach it."""
+    exempt = inherited.get("no_proxy") or inherited.get("NO_PROXY") or ""
+    names = "*" if exempt == "*" else ",".join(dict.fromkeys([*filter(None, exempt.split(",")), HOST, "localhost"]))
+    return {"no_proxy": names, "NO_PROXY": names}
+
+
 def prefect_environment(root: Path, ui_port: int, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment in which the server, the workers and the flows of this data root run."""
-    kept = {name: value for name, value in inherited.items() if name not in _NOT_INHERITED}
+    kept = {name: value for name, value in inherited.items() if name not in _NOT_INHERITED} | without_proxy(inherited)
     return kept | {
         "PWD": str(CHECKOUT),  # the pull step in prefect.yaml enters this folder
         "GEOLOCATE_DATA": str(root),

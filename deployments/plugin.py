@@ -94,11 +94,12 @@ def _address(ctx: HookContext, *, wanted: bool) -> SetupResult | None:
     """Return the running stack's address, unless the environment names a server."""
     if "PREFECT_API_URL" in os.environ:
         return None
+    from deployments.configuration import without_proxy
     from deployments.state import running_server_url
 
     url = running_server_url()
     if url:
-        return SetupResult(env={"PREFECT_API_URL": url}, note="the local stack of this folder")
+        return SetupResult(env={"PREFECT_API_URL": url, **without_proxy()}, note="the local stack of this folder")
     if wanted and ctx.api_url is None and "--profile" not in sys.argv:
         raise SystemExit("no Prefect server is up: start one with `make up`, or set PREFECT_API_URL to another")
     return None

@@ -5,6 +5,7 @@ that `up` starts only what is missing and `down` stops everything, also after a 
 """
 
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from deployments.configuration import (
     needs_emulator,
     server_url,
     stack_settings,
+    without_proxy,
 )
 from deployments.orphans import settle_orphans
 from deployments.processes import is_running, stop
@@ -259,6 +261,7 @@ def _command(arguments: Sequence[str]) -> int:
 
 def main() -> int:
     """Run the command line; a user's mistake is one line on standard error and exit code 1."""
+    os.environ.update(without_proxy())
     try:
         return _command(sys.argv[1:])
     except GeolocateError as error:

@@ -51,6 +51,11 @@ class Endpoint:
         return tuple(text for text in (self.key, self.signing_secret) if text)
 
 
+def is_this_machine(url: str) -> bool:
+    """Say whether the address is on this machine, where a proxy named by the environment could not reach it."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
 def request_url(endpoint: Endpoint, path: str, parameters: dict[str, str]) -> str:
     """Return the whole URL, key included and, where there is a secret, signed: never to be logged."""
     query = urlencode({**parameters, "key": endpoint.key} if endpoint.key else parameters)
@@ -152,12 +157,11 @@ class GoogleStreetView:
     def _open_session(self) -> aiohttp.ClientSession:
         """Open the session inside the running loop, at the first request."""
         if self._session is None:
-            loopback = urlsplit(self._endpoint.base_url).hostname in ("127.0.0.1", "localhost", "::1")
             self._session = aiohttp.ClientSession(
                 # How many requests are under way is the collection's choice, not the connector's.
                 connector=aiohttp.TCPConnector(limit=0),
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
-                trust_env=not loopback,
+                trust_env=not is_this_machine(self._endpoint.base_url),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session

@@ -6,6 +6,7 @@ In: settings. Out: the version of the emulated world that will answer, or one cl
 import requests
 
 from geolocate.errors import ProviderError
+from geolocate.providers.google import is_this_machine
 from geolocate.providers.registry import check_provider, shows_google_itself
 from geolocate.settings import Settings
 
@@ -39,7 +40,9 @@ def check_endpoint(settings: Settings) -> str:
 
 def _answer(url: str) -> requests.Response:
     try:
-        return requests.get(url, timeout=TIMEOUT_S, allow_redirects=False)
+        with requests.Session() as session:
+            session.trust_env = not is_this_machine(url)
+            return session.get(url, timeout=TIMEOUT_S, allow_redirects=False)
     except requests.RequestException as error:
         # requests' own message repeats the URL several times and ends in a memory address.
         raise ProviderError(

@@ -178,6 +178,14 @@ def test_the_emulator_serves_only_those_who_chose_nothing() -> None:
     assert not needs_emulator(Settings(_env_file=None, provider="folder"))
 
 
+def test_a_proxy_is_not_asked_for_this_machine(tmp_path: Path) -> None:
+    shell = {"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "intranet"}
+    environment = prefect_environment(tmp_path, 4321, shell)
+    assert environment["no_proxy"] == environment["NO_PROXY"] == "intranet,127.0.0.1,localhost"
+    assert environment["HTTP_PROXY"] == "http://proxy:3128"
+    assert prefect_environment(tmp_path, 4321, {"no_proxy": "*"})["no_proxy"] == "*"
+
+
 def test_a_shells_own_prefect_does_not_leak_into_the_stack(tmp_path: Path) -> None:
     shell = {"PREFECT_API_URL": "https://elsewhere", "PREFECT_API_KEY": "k", "PREFECT_PROFILE": "p", "HOME": "/h"}
     environment = prefect_environment(tmp_path, 4321, shell)

@@ -102,3 +102,12 @@ def test_the_preflight_names_the_world_version_or_the_way_out():
             check_endpoint(settings(street_view_url=server.url + "/maps", world="emulated"))
     with pytest.raises(ProviderError, match="run `geolocate emulator`"):
         check_endpoint(settings(street_view_url=server.url, world="emulated"))
+
+
+def test_a_proxy_is_not_asked_for_this_machine(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with running_stand_in() as server:
+        assert check_endpoint(settings(street_view_url=server.url, world="emulated")) == "test"
