@@ -21,7 +21,7 @@ from geolocate.dataset.classes import Level, classes_at
 from geolocate.dataset.labels import LabelSettings, label_panoramas
 from geolocate.errors import DatasetError, RightsError
 from geolocate.geography.partition import partition_version
-from geolocate.geography.regions import Region, load_region
+from geolocate.geography.regions import Region, load_region, region_reference
 from geolocate.manifest import read_manifest, write_manifest
 from geolocate.manifest.tombstones import without_forgotten
 from geolocate.records import World
@@ -74,7 +74,7 @@ class DatasetVersion:
 
     @property
     def region(self) -> str:
-        """The region's name."""
+        """What ``load_region`` takes: the region's name, or its file."""
         return str(self.card["region"])
 
     @property
@@ -208,7 +208,7 @@ def _card(
         "version": ref.version,
         "sha256": ref.sha256,
         "created_at": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "region": region.name,
+        "region": region_reference(request.region),
         "partition_version": partition_version(region),
         "world": str(manifest["world"].iloc[0]),
         "licenses": {str(key): int(count) for key, count in manifest["license"].value_counts().items()},

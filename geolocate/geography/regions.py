@@ -121,6 +121,11 @@ def load_region(name_or_path: str) -> Region:
     )
 
 
+def region_reference(name_or_path: str) -> str:
+    """Return what names the same region from any folder: the name, or the whole path of its file."""
+    return name_or_path if name_or_path in region_names() else str(Path(name_or_path).resolve())
+
+
 @cache
 def _read_region(path: Path) -> Region:
     body = path.read_bytes()

@@ -6,6 +6,7 @@ import pytest
 from geolocate.dataset import PublishRequest, dataset_versions, open_dataset, publish
 from geolocate.errors import DatasetError, ManifestError, RightsError
 from geolocate.geography.distances import nearest_km
+from geolocate.geography.regions import load_region
 from geolocate.manifest import write_manifest
 from geolocate.manifest.tombstones import add_tombstones
 from geolocate.storage import DataRoot
@@ -113,3 +114,13 @@ def test_one_class_is_not_enough(root):
     write_manifest(manifest_rows(60, spread=0.01), root.collection("one") / "manifest" / "0.parquet")
     with pytest.raises(DatasetError, match="only 1 classes have a training place"):
         publish(root, request(collections=("one",)))
+
+
+def test_a_region_of_ones_own_is_found_again_from_any_folder(root, tmp_path, monkeypatch):
+    shipped = load_region("uk")
+    text = (shipped.data.parent.parent / "uk.toml").read_text().replace('"data/uk"', f'"{shipped.data}"')
+    (tmp_path / "albion.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    ref = publish(root, request(region="albion.toml"))
+    monkeypatch.chdir("/")
+    assert load_region(open_dataset(root, str(ref)).region).name == "albion"
