@@ -1,25 +1,5 @@
 """collect-us-grid: panoramas over the United States, cell by cell."""
 
-from prefect import flow
+from flows.collecting import grid_flow
 
-from flows.collecting import BudgetUsd, CellKm, MaxImages, PerCell, Provider, Seed, collect_and_publish, shard_runner
-from geolocate.collection.plan import PlanRequest
-from tasks.orders import CollectionOrder
-
-
-@flow(name="collect-us-grid", flow_run_name="collect-us-grid {cell_km} km × {per_place}", task_runner=shard_runner())
-def collect_us_grid(
-    cell_km: CellKm = 250.0,
-    per_place: PerCell = 2,
-    budget_usd: BudgetUsd = None,
-    max_images: MaxImages = None,
-    provider: Provider = None,
-    seed: Seed = 0,
-) -> str:
-    """Collect panoramas over the United States, cell by cell.
-
-    Ends in a published dataset version, whose name and version it returns.
-    """
-    plan = PlanRequest(region="us", kind="grid", cell_km=cell_km, per_place=per_place, seed=seed)
-    order = CollectionOrder(plan=plan, provider=provider, budget_usd=budget_usd, max_images=max_images)
-    return collect_and_publish(order).dataset
+collect_us_grid = grid_flow("collect-us-grid", "us", default_km=200.0, default_per_cell=4)

@@ -20,6 +20,6 @@ def merge_suburbs(dataset: str = "uk-cities-150", overrides: str | None = None) 
     request = PublishRequest.model_validate({name: card[name] for name in PublishRequest.model_fields})
     if overrides:
         request = request.model_copy(update={"suburb_overrides": Path(overrides)})
-    publication = publish_dataset(request)
-    announce(publication)
-    return publication.dataset
+    published = publish_dataset(request)
+    announce(published)
+    return published

@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from geolocate import collection
 from geolocate.collection.plan import make_plan
-from geolocate.collection.validate import validate_collection
+from geolocate.collection.reconcile import validate_collection
 from tasks.artifacts import shard_progress
 from tasks.orders import CollectionOrder, data_root
 from tasks.timing import CLOCK

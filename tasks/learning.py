@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from geolocate.dataset import open_dataset
 from geolocate.evaluation.evaluate import evaluate
-from geolocate.evaluation.validation import val_distance
+from geolocate.evaluation.val_distance import val_distance
 from geolocate.reporting.report import write_report
 from geolocate.training.config import TrainConfig
 from geolocate.training.loop import train

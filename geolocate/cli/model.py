@@ -79,7 +79,7 @@ def _pairs(settings: list[str]) -> dict[str, object]:
 
 def _train(dataset: str, run: str | None, recipe: str, options: dict[str, object], *, as_json: bool) -> None:
     from geolocate.dataset.versions import open_dataset
-    from geolocate.evaluation.validation import val_distance
+    from geolocate.evaluation.val_distance import val_distance
     from geolocate.training import config_from_options, default_run_name, run_state
     from geolocate.training import train as train_run
 

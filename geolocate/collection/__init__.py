@@ -4,6 +4,7 @@ from geolocate.collection.assigning import assign_panoramas, shard_numbers
 from geolocate.collection.collect import collect, finish_collection, start_collection
 from geolocate.collection.download import fetch_shard
 from geolocate.collection.finding import find_shard
+from geolocate.collection.reconcile import ValidationReport, validate_collection
 from geolocate.collection.records import (
     STANDARD_VIEWS,
     CollectionSummary,
@@ -11,7 +12,6 @@ from geolocate.collection.records import (
     ShardReport,
 )
 from geolocate.collection.throttle import Pace
-from geolocate.collection.validate import ValidationReport, validate_collection
 
 __all__ = [
     "STANDARD_VIEWS",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from geolocate.dataset.classes import Level, classes_at
 from geolocate.dataset.labels import LabelSettings, label_panoramas
@@ -25,7 +25,15 @@ from geolocate.geography.regions import Region, load_region, region_reference
 from geolocate.manifest import read_manifest, write_manifest
 from geolocate.manifest.tombstones import without_forgotten
 from geolocate.records import World
-from geolocate.storage import DataRoot, atomic_write, read_json, safe_name, sha256_of_file, write_json
+from geolocate.storage import (
+    DataRoot,
+    atomic_write,
+    read_json,
+    safe_name,
+    sha256_of_file,
+    storage_error,
+    write_json,
+)
 
 PARTS = ("train", "val", "calibration", "test")
 _FILES = ("manifest.parquet", "labels.parquet", "classes.parquet")
@@ -43,6 +51,12 @@ class PublishRequest(BaseModel):
     top: int = Field(default=50, ge=2)
     cell_km: float = Field(default=50.0, gt=0)
     suburb_overrides: Path | None = None
+
+    @field_validator("suburb_overrides")
+    @classmethod
+    def _from_anywhere(cls, path: Path | None) -> Path | None:
+        """A card is read from other folders than the one in which it was written."""
+        return path.resolve() if path else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +130,13 @@ def publish(root: DataRoot, request: PublishRequest) -> DatasetRef:
     if not target.exists():
         card = _card(ref, request, region, manifest, labels)
         _write_version(target, manifest, {"labels": labels, "classes": classes}, card)
+    # Written also when the version was there: who publishes an earlier content again means that one.
+    write_json(_latest(root, ref.name), {"version": ref.version})
     return ref
 
 
 def open_dataset(root: DataRoot, name: str) -> DatasetVersion:
-    """Open ``name`` (its newest version) or ``name@version``; what was forgotten is left out.
+    """Open ``name`` (the version that was published last) or ``name@version``; what was forgotten is left out.
 
     Raises DatasetError when there is no such version, or when a file no longer has the hash in the card.
     """
@@ -152,7 +168,13 @@ def _version_path(root: DataRoot, name: str) -> Path:
         raise DatasetError(f"no dataset {dataset!r} under {root.path}: there is {', '.join(known) or 'none'} yet")
     if version and version not in versions:
         raise DatasetError(f"dataset {dataset!r} has no version {version!r}: choose one of {', '.join(versions)}")
-    return root.dataset(dataset, version or versions[-1])
+    latest = _latest(root, dataset)
+    return root.dataset(dataset, version or (read_json(latest)["version"] if latest.exists() else versions[-1]))
+
+
+def _latest(root: DataRoot, name: str) -> Path:
+    """Where it stands which version was published last."""
+    return root.dataset(name) / "latest.json"
 
 
 def _manifest_of(root: DataRoot, request: PublishRequest) -> pd.DataFrame:
@@ -222,8 +244,11 @@ def _card(
 
 def _write_version(target: Path, manifest: pd.DataFrame, tables: dict[str, pd.DataFrame], card: dict[str, Any]) -> None:
     """Write the whole folder beside and rename it: a version is there entirely or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".publishing-"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".publishing-"))
+    except OSError as error:
+        raise storage_error(target, error) from error
     try:
         write_manifest(manifest, temporary / "manifest.parquet")
         for name, table in tables.items():
@@ -233,5 +258,9 @@ def _write_version(target: Path, manifest: pd.DataFrame, tables: dict[str, pd.Da
         write_json(temporary / "card.json", {**card, "files": hashes})
         temporary.chmod(0o755)
         temporary.rename(target)
+    except OSError as error:
+        # Another process that published the same content in the meantime has done this one's work.
+        if not (target / "card.json").exists():
+            raise storage_error(target, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

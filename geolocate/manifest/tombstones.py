@@ -3,7 +3,9 @@
 In: image ids and source ids. Out: ``store/tombstones.parquet``, and tables without the forgotten rows.
 """
 
-from collections.abc import Iterable
+import fcntl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -31,9 +33,19 @@ def add_tombstones(root: DataRoot, image_ids: Iterable[str], source_id: str | No
     fresh = pd.DataFrame(
         {"image_id": sorted(set(image_ids)), "source_id": source_id, "since": since}, dtype=pd.StringDtype()
     )
-    rows = pd.concat([pd.read_parquet(root.tombstones), fresh]) if root.tombstones.exists() else fresh
-    with atomic_write(root.tombstones) as file:
-        rows.drop_duplicates(["image_id", "source_id"]).to_parquet(file, index=False)
+    with _alone(root):
+        rows = pd.concat([pd.read_parquet(root.tombstones), fresh]) if root.tombstones.exists() else fresh
+        with atomic_write(root.tombstones) as file:
+            rows.drop_duplicates(["image_id", "source_id"]).to_parquet(file, index=False)
+
+
+@contextmanager
+def _alone(root: DataRoot) -> Iterator[None]:
+    """Let one process at a time read and write the tombstones: none may be lost."""
+    root.tombstones.parent.mkdir(parents=True, exist_ok=True)
+    with root.tombstones.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def without_forgotten(root: DataRoot, rows: Frame) -> Frame:

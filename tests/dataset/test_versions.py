@@ -46,9 +46,10 @@ def test_every_row_has_a_class_a_caption_and_a_part(root):
 
 def test_the_same_content_is_the_same_version_and_writes_nothing(root):
     first = publish(root, request())
-    files = {path: path.stat().st_mtime_ns for path in root.dataset("cities").rglob("*")}
+    version = root.dataset("cities", first.version)
+    files = {path: path.stat().st_mtime_ns for path in version.rglob("*")}
     assert publish(root, request()) == first
-    assert files == {path: path.stat().st_mtime_ns for path in root.dataset("cities").rglob("*")}
+    assert files == {path: path.stat().st_mtime_ns for path in version.rglob("*")}
 
 
 def test_other_labels_are_another_version_and_the_old_one_still_opens(root):
@@ -57,6 +58,13 @@ def test_other_labels_are_another_version_and_the_old_one_still_opens(root):
     assert dataset_versions(root, "cities") == [first.version, second.version]
     assert open_dataset(root, "cities").ref == second
     assert open_dataset(root, str(first)).ref == first
+
+
+def test_going_back_to_an_earlier_content_makes_that_version_the_newest_again(root):
+    first = publish(root, request())
+    publish(root, request(top=3))
+    assert publish(root, request()) == first
+    assert open_dataset(root, "cities").ref == first
 
 
 def test_the_views_of_a_panorama_share_their_part_and_training_keeps_away_from_test_ground(root):

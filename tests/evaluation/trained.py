@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from geolocate.dataset import PublishRequest, open_dataset, publish
-from geolocate.evaluation.validation import val_distance
+from geolocate.evaluation.val_distance import val_distance
 from geolocate.manifest import write_manifest
 from geolocate.storage import DataRoot, sha256_of
 from geolocate.training.config import TrainConfig

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from geolocate.errors import CheckpointError, DatasetError, EncoderError, SettingsError
-from geolocate.evaluation.validation import val_distance
+from geolocate.evaluation.val_distance import val_distance
 from geolocate.geography.distances import haversine_km
 from geolocate.models.features import image_features
 from geolocate.storage import DataRoot
