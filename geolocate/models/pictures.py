@@ -27,6 +27,6 @@ def picture_pixels(body: bytes, pixels: int) -> np.ndarray:
             square = ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), (pixels, pixels))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise PictureError(
-            f"a picture of {len(body)} bytes cannot be read ({str(error)[:80]}): give a whole JPEG, PNG or WebP"
+            f"a picture of {len(body)} bytes cannot be read ({type(error).__name__}): give a whole JPEG, PNG or WebP"
         ) from error
     return np.asarray(square, dtype=np.uint8)
