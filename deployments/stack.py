@@ -33,6 +33,7 @@ from deployments.processes import is_running, stop
 from deployments.state import StackState, load_state, save_state, state_file
 from geolocate.errors import GeolocateError, StackError
 from geolocate.settings import settings_from_environment
+from geolocate.storage import storage_error
 
 Say = Callable[[str], None]
 
@@ -188,8 +189,12 @@ def _undone_on_failure(root: Path) -> Iterator[None]:
 def _alone(root: Path) -> Iterator[None]:
     """Keep two of these commands from working on one data root at the same time."""
     path = state_file(root).with_suffix(".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w")
+    except OSError as error:
+        raise storage_error(path, error) from error
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

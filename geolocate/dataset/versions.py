@@ -165,7 +165,10 @@ def _version_path(root: DataRoot, name: str) -> Path:
     versions = dataset_versions(root, dataset)
     if not versions:
         known = sorted(path.name for path in (root.path / "datasets").glob("[!.]*"))
-        raise DatasetError(f"no dataset {dataset!r} under {root.path}: there is {', '.join(known) or 'none'} yet")
+        raise DatasetError(
+            f"no dataset {dataset!r} under {root.path}: there is: {', '.join(known) or 'none yet'}; "
+            "`geolocate set publish` makes one"
+        )
     if version and version not in versions:
         raise DatasetError(f"dataset {dataset!r} has no version {version!r}: choose one of {', '.join(versions)}")
     latest = _latest(root, dataset)
