@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from prefect import get_run_logger
 from pydantic import Field
 
-from geolocate.dataset import open_dataset
-from geolocate.training.config import TrainConfig, default_run_name
+from geolocate.training.config import TrainConfig
 from tasks import learning
 from tasks.artifacts import show_map, show_metrics, show_report
 from tasks.orders import data_root
@@ -18,15 +17,9 @@ TextEncoder = Annotated[str, Field(description="minilm, distilbert, or NAME=PATH
 Epochs = Annotated[int, Field(ge=1, le=1000, description="Epochs at the most; early stopping ends sooner")]
 
 
-def run_name(dataset: str, config: TrainConfig) -> str:
-    """Name a run by what it learns from and how, so that the same training asked for twice is one run."""
-    return default_run_name(open_dataset(data_root(), dataset).ref, config)
-
-
 def train_and_evaluate(dataset: str, config: TrainConfig) -> dict[str, Any]:
     """Train CLIP on a dataset version, evaluate it beside chance, report."""
-    run = learning.train_clip(dataset, config, run_name(dataset, config))
-    return evaluate_and_report(run)
+    return evaluate_and_report(learning.train_clip(dataset, config))
 
 
 def evaluate_and_report(run: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from prefect import flow
 from pydantic import Field
 
 from flows.evaluate_clip import evaluate_clip
-from flows.learning import Dataset, Epochs, ImageEncoder, TextEncoder, run_name
+from flows.learning import Dataset, Epochs, ImageEncoder, TextEncoder
 from geolocate.training.config import TrainConfig
 from tasks import learning
 from tasks.timing import CLOCK
@@ -27,5 +27,4 @@ def train_clip(
     """
     CLOCK.restart()
     config = TrainConfig(image_encoder=image_encoder, text_encoder=text_encoder, loss=loss, epochs=epochs, seed=seed)
-    run = learning.train_clip(dataset, config, run_name(dataset, config))
-    return evaluate_clip(run)
+    return evaluate_clip(learning.train_clip(dataset, config))

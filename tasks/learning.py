@@ -9,19 +9,24 @@ from geolocate.dataset import open_dataset
 from geolocate.evaluation.evaluate import evaluate
 from geolocate.evaluation.val_distance import val_distance
 from geolocate.reporting.report import write_report
-from geolocate.training.config import TrainConfig
+from geolocate.training.config import TrainConfig, default_run_name
 from geolocate.training.loop import train
 from tasks.artifacts import phase_progress
 from tasks.orders import data_root
 from tasks.timing import CLOCK
 
 
-@task(task_run_name="train {run}", cache_policy=NO_CACHE)
-def train_clip(dataset: str, config: TrainConfig, run: str) -> str:
-    """Train, or go on with an interrupted training; a finished run is kept as it is."""
+@task(task_run_name="train on {dataset}", cache_policy=NO_CACHE)
+def train_clip(dataset: str, config: TrainConfig) -> str:
+    """Train, or go on with an interrupted training; a finished run is kept as it is. Gives the run's name."""
+    return CLOCK.measures(_train)(dataset, config)
+
+
+def _train(dataset: str, config: TrainConfig) -> str:
     root = data_root()
     version = open_dataset(root, dataset)
-    CLOCK.measures(train)(root, version, config, run, phase_progress(run), val_distance(version))
+    run = default_run_name(version.ref, config)
+    train(root, version, config, run, phase_progress(run), val_distance(version))
     return run
 
 
