@@ -11,6 +11,7 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -94,7 +95,8 @@ def photos_in_folder(folder: Path) -> tuple[list[Photo], list[Path]]:
     photos: dict[str, Photo] = {}
     without = []
     for file in files:
-        photo = _photo(file, table.get(file.relative_to(folder).as_posix()))
+        state = file.stat()
+        photo = _photo(file, state.st_mtime_ns, state.st_size, table.get(file.relative_to(folder).as_posix()))
         if photo is None:
             without.append(file)
         else:
@@ -131,7 +133,9 @@ def _rows(path: Path, rows: "csv.DictReader[str]") -> Iterator[tuple[str, tuple[
         yield row["file"], (lat, lon, heading % 360)
 
 
-def _photo(file: Path, position: tuple[float, float, float] | None) -> Photo | None:
+# Every shard of an import opens the folder anew: a photograph that has not changed is read and hashed once.
+@lru_cache(maxsize=1_000_000)
+def _photo(file: Path, _modified_ns: int, _size: int, position: tuple[float, float, float] | None) -> Photo | None:
     try:
         with Image.open(file) as image:
             exif = image.getexif()

@@ -76,3 +76,11 @@ def test_no_folder_no_photos_and_a_broken_photo(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"no picture")
     with pytest.raises(PictureError, match=r"a\.jpg"):
         photos_in_folder(tmp_path)
+
+
+def test_a_photo_is_read_again_only_when_its_file_changed(tmp_path):
+    photo_with_gps(tmp_path / "a.jpg")
+    first = photos_in_folder(tmp_path)[0][0]
+    assert photos_in_folder(tmp_path)[0][0] is first
+    photo_with_gps(tmp_path / "a.jpg", lat=(54, 0, 0))
+    assert photos_in_folder(tmp_path)[0][0].lat == 54.0
