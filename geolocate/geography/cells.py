@@ -14,10 +14,18 @@ Texts = npt.NDArray[np.object_]
 
 def cell_code(prefix: str, size_m: int, column: int, row: int) -> str:
     """Return the code of one cell; ``column`` and ``row`` count cells from the CRS's origin."""
+    return cell_codes(prefix, size_m, np.array([column]), np.array([row]))[0]
+
+
+def cell_codes(prefix: str, size_m: int, column: Ints, row: Ints) -> list[str]:
+    """Return the codes of cells; ``column`` and ``row`` count cells from the CRS's origin."""
     divisor = _shared_zeros(size_m)
-    east, north = column * size_m // divisor, row * size_m // divisor
-    size = f"{size_m // 1000}km" if size_m % 1000 == 0 else f"{size_m}m"
-    return f"{prefix}{size}{'E' if east >= 0 else 'W'}{abs(east)}{'N' if north >= 0 else 'S'}{abs(north)}"
+    head = f"{prefix}{size_m // 1000}km" if size_m % 1000 == 0 else f"{prefix}{size_m}m"
+    easts, norths = (column * size_m // divisor).tolist(), (row * size_m // divisor).tolist()
+    return [
+        f"{head}{'E' if east >= 0 else 'W'}{abs(east)}{'N' if north >= 0 else 'S'}{abs(north)}"
+        for east, north in zip(easts, norths, strict=True)
+    ]
 
 
 def _shared_zeros(size_m: int) -> int:
@@ -32,7 +40,8 @@ def cell_index(size_m: int, metres: npt.NDArray[np.float64]) -> Ints:
     return np.floor(metres / size_m).astype(np.int64)
 
 
-def unique_cells(column: Ints, row: Ints) -> tuple[list[tuple[int, int]], Ints]:
-    """Return the different (column, row) pairs in order, and for each position the number of its pair."""
-    pairs, inverse = np.unique(np.column_stack([column, row]), axis=0, return_inverse=True)
-    return [(int(one), int(other)) for one, other in pairs], np.asarray(inverse).reshape(-1)
+def unique_cells(column: Ints, row: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return the columns and rows of the different cells in order, and for each position the number of its cell."""
+    # One integer sorts ten times faster than a pair; columns and rows of metres need far less than 32 bits each.
+    cells, number = np.unique((column << 32) + (row + 2**31), return_inverse=True)
+    return cells >> 32, (cells & 0xFFFFFFFF) - 2**31, np.asarray(number).reshape(-1)

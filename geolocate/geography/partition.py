@@ -1,20 +1,21 @@
 """Split the ground itself, once, so that a training place of one dataset is never a test place of another.
 
-In: positions. Out: for each its block, the part that the block belongs to, and whether it lies too close to test
-ground. Blocks are square standard cells of the zone's CRS; a keyed hash of the block's id decides its part, so
-the table need not be stored, and no dataset, provider or refresh can change it.
+In: positions. Out: for each its block, the part that the block belongs to, whether it lies too close to test ground,
+and whether its small cell belongs to the probability sample. Blocks and cells are square standard cells of the zone's
+CRS; a keyed hash of the id decides, so the table need not be stored, and no dataset, provider or refresh can change it.
 """
 
 import hashlib
 import itertools
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from geolocate.errors import DatasetError, RegionError
-from geolocate.geography.cells import Ints, Texts, cell_code, cell_index, unique_cells
+from geolocate.geography.cells import Ints, Texts, cell_codes, cell_index, unique_cells
 from geolocate.geography.distances import nearest_km
 from geolocate.geography.projections import Floats, Projected, project
 from geolocate.geography.regions import Region
@@ -23,32 +24,45 @@ from geolocate.geography.regions import Region
 # buffer is drawn that much wider on the map and is never narrower than promised on the ground.
 _STRETCH = 1.02
 
+#: A block itself, and the eight beside it, as steps of column and row.
+_STEPS = sorted(itertools.product((-1, 0, 1), repeat=2), key=lambda step: step != (0, 0))
+
+Flags = npt.NDArray[np.bool_]
+
 
 def partition_version(region: Region) -> str:
-    """Return the name of the region's partition, which changes with anything that would move a block."""
-    rules = region.partition.model_dump() | {"zones": [zone.model_dump() for zone in region.zones]}
+    """Return the name of the region's partition, which changes with anything that would move a row to another part."""
+    zones = [{"crs": zone.crs, "id_prefix": zone.id_prefix, "boxes": zone.boxes} for zone in region.zones]
+    rules = region.partition.model_dump() | {"zones": zones}
     digest = hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:8]
     return f"{region.name}-{region.partition.block_km:g}km-v{region.partition.version}-{digest}"
 
 
 def ground_partition(region: Region, lat: npt.ArrayLike, lon: npt.ArrayLike) -> pd.DataFrame:
-    """Return block_id, part (train, val, calibration or test) and in_buffer of each position.
+    """Return block_id, part (train, val, calibration or test), in_buffer and sample of each position.
 
-    ``in_buffer`` marks a position outside test blocks but within ``buffer_km`` of a test block's square: such rows
-    are left out of every part. Raises RegionError for a position that is in no zone of the region.
+    ``in_buffer`` marks a position outside test blocks but within ``buffer_km`` of a test block's square, ``sample``
+    one in a cell of the probability sample: nothing is fitted to either. Each position's answer depends on that
+    position alone. Raises RegionError for a position that is in no zone of the region.
     """
     at = project(region, lat, lon)
     _refuse_outside(region, lat, lon, at)
-    size_m = round(region.partition.block_km * 1000)
     block_id, part = (np.full(len(at.zone), "", dtype=object) for _ in range(2))
-    in_buffer = np.zeros(len(at.zone), dtype=bool)
-    for zone in range(len(region.zones)):
+    in_buffer, sample = (np.zeros(len(at.zone), dtype=bool) for _ in range(2))
+    for zone in np.unique(at.zone):
         here = np.flatnonzero(at.zone == zone)
         x, y = at.x[here], at.y[here]
-        codes, parts, number = _blocks(region, zone, cell_index(size_m, x), cell_index(size_m, y))
-        block_id[here], part[here] = codes[number], parts[number]
-        in_buffer[here] = _near_test(region, zone, x, y) & (parts[number] != "test")
-    return pd.DataFrame({"block_id": block_id, "part": part, "in_buffer": in_buffer})
+        block_id[here], part[here], near_test = _blocks_of(region, int(zone), x, y)
+        in_buffer[here] = near_test & (part[here] != "test")
+        sample[here] = _in_sample(region, int(zone), x, y)
+    return pd.DataFrame({"block_id": block_id, "part": part, "in_buffer": in_buffer, "sample": sample})
+
+
+def block_parts(region: Region, block_ids: Sequence[str]) -> Texts:
+    """Return the part of each block, by the keyed hash of its id: the region's table, as far as it is asked for."""
+    rules = region.partition
+    bounds = list(itertools.accumulate(rules.shares.values()))[:-1]
+    return np.array(list(rules.shares), dtype=object)[np.searchsorted(bounds, _draws(rules.key, block_ids), "right")]
 
 
 def _refuse_outside(region: Region, lat: npt.ArrayLike, lon: npt.ArrayLike, at: Projected) -> None:
@@ -59,41 +73,42 @@ def _refuse_outside(region: Region, lat: npt.ArrayLike, lon: npt.ArrayLike, at: 
         raise RegionError(f"position {where} is outside region {region.name!r}: drop such rows before splitting")
 
 
-def _part(region: Region, block_id: str) -> str:
-    rules = region.partition
-    digest = hashlib.blake2b(block_id.encode(), key=rules.key.encode(), digest_size=8).digest()
-    draw = int.from_bytes(digest) / 2.0**64
-    for part, bound in zip(rules.shares, itertools.accumulate(rules.shares.values()), strict=True):
-        if draw < bound:
-            return part
-    return next(reversed(rules.shares))
+def _draws(key: str, cell_ids: Sequence[str]) -> Floats:
+    """Return each cell's number under the key, from 0 up to but not including 1."""
+    secret = key.encode()
+    digests = [hashlib.blake2b(cell_id.encode(), key=secret, digest_size=8).digest() for cell_id in cell_ids]
+    numbers = np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
+    return np.asarray((numbers >> np.uint64(11)).astype(float) / 2.0**53)
 
 
-def _near_test(region: Region, zone: int, x: Floats, y: Floats) -> npt.NDArray[np.bool_]:
-    """Measure from each position to the squares of the test blocks beside its own."""
+def _blocks_of(region: Region, zone: int, x: Floats, y: Floats) -> tuple[Texts, Texts, Flags]:
+    """Return the id and part of each position's block, and whether a test block beside it is within the buffer."""
     size_m = round(region.partition.block_km * 1000)
+    column, row, number = unique_cells(cell_index(size_m, x), cell_index(size_m, y))
+    # Each block is hashed once, whether positions lie in it or only beside it.
+    all_column, all_row, place = unique_cells(*(_with_neighbours(axis, step) for axis, step in ((column, 0), (row, 1))))
+    ids = np.array(cell_codes(region.zones[zone].id_prefix, size_m, all_column, all_row), dtype=object)
+    parts, place = block_parts(region, ids.tolist()), place.reshape(len(_STEPS), -1)
+    dx, dy = x - column[number] * size_m, y - row[number] * size_m
     reach = region.partition.buffer_km * 1000 * _STRETCH
-    column, row = cell_index(size_m, x), cell_index(size_m, y)
-    dx, dy = x - column * size_m, y - row * size_m
-    near = np.zeros(len(x), dtype=bool)
-    for step_x, step_y in itertools.product((-1, 0, 1), repeat=2):
-        if step_x == step_y == 0:
-            continue
-        gap_x = {-1: dx, 0: np.zeros_like(dx), 1: size_m - dx}[step_x]
-        gap_y = {-1: dy, 0: np.zeros_like(dy), 1: size_m - dy}[step_y]
-        close = np.flatnonzero(np.hypot(gap_x, gap_y) <= reach)
-        _, parts, number = _blocks(region, zone, column[close] + step_x, row[close] + step_y)
-        near[close] |= parts[number] == "test"
-    return near
+    near_test = np.zeros(len(x), dtype=bool)
+    for step, beside in zip(_STEPS[1:], place[1:], strict=True):
+        gap_x, gap_y = ((0.0, size_m - gap, gap)[way] for gap, way in zip((dx, dy), step, strict=True))
+        near_test |= (np.hypot(gap_x, gap_y) <= reach) & (parts[beside] == "test")[number]
+    own = place[0][number]
+    return ids[own], parts[own], near_test
 
 
-def _blocks(region: Region, zone: int, column: Ints, row: Ints) -> tuple[Texts, Texts, Ints]:
-    """Return the codes and parts of the different blocks, and for each position the number of its block."""
-    size_m = round(region.partition.block_km * 1000)
-    cells, number = unique_cells(column, row)
-    codes = [cell_code(region.zones[zone].id_prefix, size_m, *cell) for cell in cells]
-    parts = [_part(region, code) for code in codes]
-    return np.array(codes, dtype=object), np.array(parts, dtype=object), number
+def _with_neighbours(index: Ints, axis: int) -> Ints:
+    return np.concatenate([index + step[axis] for step in _STEPS])
+
+
+def _in_sample(region: Region, zone: int, x: Floats, y: Floats) -> Flags:
+    rules, size_m = region.partition, region.partition.sample_cell_m
+    column, row, number = unique_cells(cell_index(size_m, x), cell_index(size_m, y))
+    # Under a key of its own: otherwise the sample would lean towards the blocks that drew low numbers.
+    draws = _draws(f"{rules.key}/sample", cell_codes(region.zones[zone].id_prefix, size_m, column, row))
+    return np.asarray((draws < rules.sample_share)[number])
 
 
 def assert_no_shared_ground(train: pd.DataFrame, test: pd.DataFrame, buffer_km: float) -> None:

@@ -61,9 +61,12 @@ class Partition(_Section):
     """How the ground is split, once and for all datasets of the region."""
 
     version: str
-    key: str
+    key: Annotated[str, Field(min_length=1, max_length=50, pattern="^[ -~]*$")]
     block_km: Km
     buffer_km: Annotated[float, Field(ge=0)]
+    sequence_km: Annotated[float, Field(ge=0)] = 5.0
+    sample_share: Annotated[float, Field(ge=0, lt=1)] = 0.08
+    sample_cell_m: Annotated[int, Field(gt=0)] = 100
     shares: dict[Part, float]
 
     @model_validator(mode="after")

@@ -59,7 +59,7 @@ def test_the_table_is_frozen(uk: Region, us: Region) -> None:
 
 FROZEN_BLOCKS = ["2kmE3540N3208", "2kmE3512N3442", "2kmE3500N3724"]
 FROZEN_PARTS = ["test", "train", "train"]
-FROZEN_VERSIONS = ["uk-2km-v1-08dc2a2c", "us-2km-v1-ac2f09e7"]
+FROZEN_VERSIONS = ["uk-2km-v2-2c74db37", "us-2km-v2-7c417eec"]
 
 
 def test_another_key_is_another_version(uk: Region) -> None:
@@ -83,4 +83,4 @@ def test_shared_ground_is_told_with_its_place() -> None:
 
 
 def test_no_rows_are_no_error(uk: Region) -> None:
-    assert ground_partition(uk, [], []).columns.tolist() == ["block_id", "part", "in_buffer"]
+    assert ground_partition(uk, [], []).columns.tolist() == ["block_id", "part", "in_buffer", "sample"]
