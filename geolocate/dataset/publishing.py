@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from geolocate.dataset.classes import Level, classes_at
 from geolocate.dataset.labels import LabelSettings, label_panoramas
+from geolocate.dataset.measures import measure_pictures
+from geolocate.dataset.probes import run_probes
+from geolocate.dataset.quality import quality_counts, quality_of
 from geolocate.dataset.versions import PARTS, DatasetRef, latest_file
 from geolocate.errors import DatasetError, RightsError
 from geolocate.geography.partition import partition_version
@@ -61,8 +64,13 @@ def publish(root: DataRoot, request: PublishRequest) -> DatasetRef:
     ref = DatasetRef(safe_name(request.name), sha256[:12], sha256)
     target = root.dataset(ref.name, ref.version)
     if not target.exists():
+        rows = manifest.merge(labels, on="image_id", validate="one_to_one")
+        measures = measure_pictures(root, rows["sha256"])
+        quality = quality_of(rows, measures)
         card = _card(ref, request, region, manifest, labels)
-        _write_version(target, manifest, {"labels": labels, "classes": classes}, card)
+        card["quality"] = quality_counts(quality)
+        card["probes"] = run_probes(rows, measures).as_json()
+        _write_version(target, manifest, {"labels": labels, "classes": classes, "quality": quality}, card)
     # Written also when the version was there: who publishes an earlier content again means that one.
     write_json(latest_file(root, ref.name), {"version": ref.version})
     return ref
