@@ -1,4 +1,4 @@
-"""Say for each panorama where it stands: its cell, its city after merging, its town, its ground block.
+"""Say for each panorama where it stands: its cell, its city after merging, its town.
 
 In: positions of panoramas. Out: labels, kept beside the manifest and never in it. Labels come from the panorama's
 own position, not from the point that was asked for, so a relabelling needs no request.
@@ -13,7 +13,6 @@ from scipy.spatial import cKDTree
 
 from geolocate.geography.distances import EARTH_RADIUS_KM, unit_vectors
 from geolocate.geography.grids import cell_ids
-from geolocate.geography.partition import ground_partition
 from geolocate.geography.places import top_places
 from geolocate.geography.regions import Region
 from geolocate.geography.suburbs import merge_suburbs
@@ -35,20 +34,16 @@ class LabelSettings:
 def label_panoramas(region: Region, positions: pd.DataFrame, settings: LabelSettings) -> pd.DataFrame:
     """Label panoramas, given ``source_id, lat, lon`` one row each.
 
-    Returns ``source_id, cell, city, town, block_id, part``; ``city`` is the ``place_id`` of the merged class, or
+    Returns ``source_id, cell, city, town``; ``city`` is the ``place_id`` of the merged class, or
     "" where no city of the region's ``top`` largest is within reach.
     """
     lat, lon = positions["lat"].to_numpy(float), positions["lon"].to_numpy(float)
-    ground = ground_partition(region, lat, lon)
-    part = np.where(ground["in_buffer"], "buffer", ground["part"])
     return pd.DataFrame(
         {
             "source_id": positions["source_id"].to_numpy(),
             "cell": cell_ids(region, settings.cell_km, lat, lon),
             "city": _cities(region, lat, lon, settings),
             "town": town_names(region, lat, lon),
-            "block_id": ground["block_id"].to_numpy(),
-            "part": part,
         }
     )
 

@@ -19,7 +19,8 @@ from geolocate.dataset.labels import LabelSettings, label_panoramas
 from geolocate.dataset.measures import measure_pictures
 from geolocate.dataset.probes import run_probes
 from geolocate.dataset.quality import quality_counts, quality_of
-from geolocate.dataset.versions import PARTS, DatasetRef, latest_file
+from geolocate.dataset.splits import PARTS, split_costs, split_panoramas
+from geolocate.dataset.versions import DatasetRef, latest_file
 from geolocate.errors import DatasetError, RightsError
 from geolocate.geography.partition import partition_version
 from geolocate.geography.regions import Region, load_region, region_reference
@@ -90,19 +91,18 @@ def _manifest_of(root: DataRoot, request: PublishRequest) -> pd.DataFrame:
 
 
 def _labels_of(region: Region, manifest: pd.DataFrame, request: PublishRequest) -> pd.DataFrame:
-    panoramas = manifest.drop_duplicates("source_id")[["source_id", "lat", "lon"]]
+    panoramas = manifest.drop_duplicates("source_id")[["source_id", "lat", "lon", "captured", "sequence_id"]]
     settings = LabelSettings(request.top, request.cell_km, request.suburb_overrides)
     labels = label_panoramas(region, panoramas, settings)
     labels["class_id"] = labels[request.level]
     labels = labels[labels["class_id"] != ""]
-    learned = labels.loc[labels["part"] == "train", "class_id"].unique()
-    if len(learned) < 2:
+    labels = labels.join(split_panoramas(region, panoramas.merge(labels, on="source_id").set_axis(labels.index)))
+    learned = labels.loc[labels["part"] == "train", "class_id"].nunique()
+    if learned < 2:
         raise DatasetError(
-            f"only {len(learned)} classes have a training place, 2 are needed: "
+            f"only {learned} classes have a training place, 2 are needed: "
             "collect more places, or publish at another level"
         )
-    evaluated = ~labels["class_id"].isin(learned) & labels["part"].isin(PARTS)
-    labels.loc[evaluated, "part"] = "unseen"
     rows = manifest[["image_id", "source_id"]].merge(labels, on="source_id").drop(columns="source_id")
     return rows.sort_values("image_id").reset_index(drop=True)
 
@@ -137,6 +137,7 @@ def _card(
         "panoramas": len(panoramas),
         "classes": int(labels["class_id"].nunique()),
         "classes_without_test": without_test,
+        "splits": split_costs(panoramas),
         "panoramas_by_part": {str(key): int(count) for key, count in panoramas["part"].value_counts().items()},
     }
 

@@ -120,7 +120,7 @@ def _alike(table: pd.DataFrame, measures: pd.DataFrame) -> np.ndarray:
         if sources[first] != sources[second]:
             partner.setdefault(pictures.index[first], names[second])
             partner.setdefault(pictures.index[second], names[first])
-    return table["sha256"].map(partner).fillna("").to_numpy(object)
+    return np.array([partner.get(sha256, "") for sha256 in table["sha256"]], dtype=object)
 
 
 def similar_pairs(pictures: pd.DataFrame) -> Iterator[tuple[int, int]]:

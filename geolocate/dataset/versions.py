@@ -12,13 +12,13 @@ from typing import Any
 
 import pandas as pd
 
+from geolocate.dataset.splits import PARTS, prove_split
 from geolocate.errors import DatasetError
+from geolocate.geography.regions import load_region
 from geolocate.manifest import read_manifest
 from geolocate.manifest.tombstones import without_forgotten
 from geolocate.records import World
 from geolocate.storage import DataRoot, read_json, sha256_of_file
-
-PARTS = ("train", "val", "calibration", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class DatasetRef:
 class DatasetVersion:
     """A published version, opened.
 
-    ``frame`` has the manifest's columns and ``class_id, class_name, caption, cell, city, town, block_id, part``, one
-    row an image; ``part`` is train, val, calibration, test, buffer (too near to test ground) or unseen (of a class
-    without a training place). ``classes`` is sorted by ``class_id``.
+    ``frame`` has the manifest's columns and ``class_id, class_name, caption, cell, city, town, block_id, part,
+    sample``, one row an image; ``part`` is train, val, calibration, test, or why a row is in none of them (``LEFT_OUT``
+    of ``dataset.splits``). ``classes`` is sorted by ``class_id``.
     """
 
     path: Path
@@ -75,11 +75,20 @@ class DatasetVersion:
             raise DatasetError(f"unknown part {', '.join(sorted(unknown))}: choose among {', '.join(PARTS)}")
         return self.frame[self.frame["part"].isin(parts)].reset_index(drop=True)
 
+    def sample_rows(self) -> pd.DataFrame:
+        """Give the rows of the probability sample, whatever their ground, in the order of their image ids.
+
+        They stand at random positions of the ground that was planned, each for ``sample_weight`` km² of it; some are
+        test rows as well, and some may be of a class that has no training place.
+        """
+        return self.frame[self.frame["sample"]].reset_index(drop=True)
+
 
 def open_dataset(root: DataRoot, name: str) -> DatasetVersion:
     """Open ``name`` (the version that was published last) or ``name@version``; what was forgotten is left out.
 
-    Raises DatasetError when there is no such version, or when a file no longer has the hash in the card.
+    Raises DatasetError when there is no such version, when a file no longer has the hash in the card, and when the
+    split cannot be proven: the parts share ground or a capture drive, or the region's partition is another by now.
     """
     path = _version_path(root, name)
     card = read_json(path / "card.json")
@@ -91,7 +100,12 @@ def open_dataset(root: DataRoot, name: str) -> DatasetVersion:
     manifest = pd.DataFrame(read_manifest(path / "manifest.parquet").drop(columns="geometry"))
     frame = manifest.merge(labels, on="image_id", validate="one_to_one").merge(classes, on="class_id")
     frame = without_forgotten(root, frame).sort_values("image_id").reset_index(drop=True)
-    return DatasetVersion(path, DatasetRef(card["name"], card["version"], card["sha256"]), card, frame, classes)
+    ref = DatasetRef(card["name"], card["version"], card["sha256"])
+    try:
+        prove_split(load_region(card["region"]), frame, card["partition_version"])
+    except DatasetError as error:
+        raise DatasetError(f"dataset {ref}: {error}") from None
+    return DatasetVersion(path, ref, card, frame, classes)
 
 
 def dataset_versions(root: DataRoot, name: str) -> list[str]:

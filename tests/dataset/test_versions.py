@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from geolocate.dataset import PublishRequest, dataset_versions, open_dataset, publish
+from geolocate.dataset.splits import LEFT_OUT, PARTS
 from geolocate.errors import DatasetError, ManifestError, RightsError
 from geolocate.geography.distances import nearest_km
 from geolocate.geography.regions import load_region
@@ -41,7 +42,7 @@ def test_every_row_has_a_class_a_caption_and_a_part(root):
     assert set(version.classes["class_name"]) >= set(CITIES)
     assert version.frame["caption"].str.startswith("City: ").all()
     assert len(version.frame) == version.card["images"] == 3 * version.card["panoramas"]
-    assert set(version.frame["part"]) <= {"train", "val", "calibration", "test", "buffer", "unseen"}
+    assert set(version.frame["part"]) <= {*PARTS, *LEFT_OUT}
 
 
 def test_the_same_content_is_the_same_version_and_writes_nothing(root):

@@ -38,7 +38,7 @@ def _row(seed, number, lat, lon, heading):
         "requested_lon": lon,
         "snap_m": 0.0,
         "sample_weight": 1.0,
-        "captured": "2024-05",
+        "captured": f"{2010 + number % 15}-{1 + number * 7 % 12:02d}",
         "country": "GB",
         "admin1": "GB-ENG",
         "admin2": None,
