@@ -28,7 +28,7 @@ _VERSION = "1"
 _SIDE = 64
 _THREADS = 4
 #: What Pillow raises for a body that is no picture, or only half of one.
-_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 def measure_pictures(root: DataRoot, sha256s: Iterable[str]) -> pd.DataFrame:
@@ -61,7 +61,7 @@ def measure_picture(path: Path) -> dict[str, Any]:
             # A JPEG decodes at an eighth of its size or more: many times as fast, and enough for all of this.
             image.draft("RGB", (_SIDE, _SIDE))
             small = ImageOps.exif_transpose(image).convert("RGB")
-    except _UNREADABLE:
+    except UNREADABLE:
         return {"readable": False, "bytes": path.stat().st_size}
     grey = np.asarray(small.resize((_SIDE, _SIDE), Image.Resampling.BOX).convert("L"), dtype=float)
     return {

@@ -1,7 +1,8 @@
 """Publish collections as a dataset version: label, split, name the classes, write the folder.
 
 In: finished collections. Out: ``datasets/<name>/<version>/`` with ``manifest.parquet``, ``labels.parquet``,
-``classes.parquet`` and ``card.json``. Publishing the same content again gives the same version and writes nothing.
+``classes.parquet``, ``quality.parquet``, ``card.json`` and pages for people. Publishing the same content again gives
+the same version and writes nothing.
 """
 
 import hashlib
@@ -15,11 +16,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from geolocate.dataset.classes import Level, classes_at
+from geolocate.dataset.describing import Content, Description, describe
 from geolocate.dataset.labels import LabelSettings, label_panoramas
-from geolocate.dataset.measures import measure_pictures
-from geolocate.dataset.probes import run_probes
-from geolocate.dataset.quality import quality_counts, quality_of
-from geolocate.dataset.splits import PARTS, split_costs, split_panoramas
+from geolocate.dataset.splits import split_panoramas
 from geolocate.dataset.versions import DatasetRef, latest_file
 from geolocate.errors import DatasetError, RightsError
 from geolocate.geography.partition import partition_version
@@ -28,6 +27,7 @@ from geolocate.manifest import read_manifest, write_manifest
 from geolocate.manifest.tombstones import without_forgotten
 from geolocate.storage import DataRoot, atomic_write, safe_name, sha256_of_file, storage_error, write_json
 
+# What a version is. Its pages and its quality table are made from it, and lose what is forgotten.
 _FILES = ("manifest.parquet", "labels.parquet", "classes.parquet")
 
 
@@ -59,19 +59,17 @@ def publish(root: DataRoot, request: PublishRequest) -> DatasetRef:
     region = load_region(request.region)
     manifest = _manifest_of(root, request)
     labels = _labels_of(region, manifest, request)
-    manifest = manifest[manifest["image_id"].isin(labels["image_id"])].reset_index(drop=True)
+    here = manifest["image_id"].isin(labels["image_id"])
+    outside = int(manifest.loc[~here, "source_id"].nunique())
+    manifest = manifest[here].reset_index(drop=True)
     classes = classes_at(request.level, region, sorted(labels["class_id"].unique()), request.cell_km)
     sha256 = _content_hash(manifest, labels, classes, partition_version(region))
     ref = DatasetRef(safe_name(request.name), sha256[:12], sha256)
     target = root.dataset(ref.name, ref.version)
     if not target.exists():
-        rows = manifest.merge(labels, on="image_id", validate="one_to_one")
-        measures = measure_pictures(root, rows["sha256"])
-        quality = quality_of(rows, measures)
-        card = _card(ref, request, region, manifest, labels)
-        card["quality"] = quality_counts(quality)
-        card["probes"] = run_probes(rows, measures).as_json()
-        _write_version(target, manifest, {"labels": labels, "classes": classes, "quality": quality}, card)
+        content = Content(manifest.merge(labels, on="image_id", validate="one_to_one"), classes, outside)
+        described = describe(root, region, _identity(ref, request, region, manifest), content)
+        _write_version(target, manifest, {"labels": labels, "classes": classes}, described)
     # Written also when the version was there: who publishes an earlier content again means that one.
     write_json(latest_file(root, ref.name), {"version": ref.version})
     return ref
@@ -116,13 +114,8 @@ def _content_hash(manifest: pd.DataFrame, labels: pd.DataFrame, classes: pd.Data
     return digest.hexdigest()
 
 
-def _card(
-    ref: DatasetRef, request: PublishRequest, region: Region, manifest: pd.DataFrame, labels: pd.DataFrame
-) -> dict[str, Any]:
-    panoramas = labels.assign(source_id=labels["image_id"].map(manifest.set_index("image_id")["source_id"]))
-    panoramas = panoramas.drop_duplicates("source_id")
-    kept = labels[labels["part"].isin(PARTS)]
-    without_test = sorted(set(kept["class_id"]) - set(kept.loc[kept["part"] == "test", "class_id"]))
+def _identity(ref: DatasetRef, request: PublishRequest, region: Region, manifest: pd.DataFrame) -> dict[str, Any]:
+    """Say in the card what the version is; what it holds is counted by ``describe``."""
     return {
         **request.model_dump(mode="json"),
         "name": ref.name,
@@ -132,17 +125,12 @@ def _card(
         "region": region_reference(request.region),
         "partition_version": partition_version(region),
         "world": str(manifest["world"].iloc[0]),
-        "licenses": {str(key): int(count) for key, count in manifest["license"].value_counts().items()},
-        "images": len(labels),
-        "panoramas": len(panoramas),
-        "classes": int(labels["class_id"].nunique()),
-        "classes_without_test": without_test,
-        "splits": split_costs(panoramas),
-        "panoramas_by_part": {str(key): int(count) for key, count in panoramas["part"].value_counts().items()},
     }
 
 
-def _write_version(target: Path, manifest: pd.DataFrame, tables: dict[str, pd.DataFrame], card: dict[str, Any]) -> None:
+def _write_version(
+    target: Path, manifest: pd.DataFrame, tables: dict[str, pd.DataFrame], described: Description
+) -> None:
     """Write the whole folder beside and rename it: a version is there entirely or not at all."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -151,11 +139,14 @@ def _write_version(target: Path, manifest: pd.DataFrame, tables: dict[str, pd.Da
         raise storage_error(target, error) from error
     try:
         write_manifest(manifest, temporary / "manifest.parquet")
-        for name, table in tables.items():
+        for name, table in {**tables, "quality": described.quality}.items():
             with atomic_write(temporary / f"{name}.parquet") as file:
                 table.to_parquet(file, index=False)
-        hashes = {file: sha256_of_file(temporary / file) for file in _FILES}
-        write_json(temporary / "card.json", {**card, "files": hashes})
+        hashes = {name: sha256_of_file(temporary / name) for name in _FILES}
+        for page, body in described.pages.items():
+            with atomic_write(temporary / page) as file:
+                file.write(body)
+        write_json(temporary / "card.json", {**described.card, "files": hashes})
         temporary.chmod(0o755)
         temporary.rename(target)
     except OSError as error:

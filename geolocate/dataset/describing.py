@@ -1,0 +1,66 @@
+"""Describe a dataset version before it is written: measure its pictures, probe it, count it, render its pages.
+
+In: rows with labels, and what names the version. Out: the content of ``card.json``, the quality table, and the pages
+``card.md``, ``card.html``, ``coverage.png`` and ``quality.html``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from geolocate.dataset.biases import biases_of, probe_sentences
+from geolocate.dataset.cards import CardInput, card_facts
+from geolocate.dataset.measures import measure_pictures
+from geolocate.dataset.pages import card_pages
+from geolocate.dataset.probes import run_probes
+from geolocate.dataset.quality import quality_of
+from geolocate.dataset.quality_page import QualityInput, quality_page
+from geolocate.geography.regions import Region
+from geolocate.storage import DataRoot
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a version holds: ``rows`` (manifest and labels, one an image) and ``classes``.
+
+    ``outside`` counts the panoramas of its collections that belong to no class.
+    """
+
+    rows: pd.DataFrame
+    classes: pd.DataFrame
+    outside: int
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is written beside the rows of a version; ``pages`` are bytes by file name."""
+
+    card: dict[str, Any]
+    quality: pd.DataFrame
+    pages: dict[str, bytes]
+
+
+def describe(root: DataRoot, region: Region, identity: Mapping[str, Any], content: Content) -> Description:
+    """Describe a version; ``identity`` is what its card says besides counts: names, hashes, the request, lineage."""
+    rows = content.rows.reset_index(drop=True)
+    measures = measure_pictures(root, rows["sha256"])
+    quality = quality_of(rows, measures)
+    facts = CardInput(
+        root=root,
+        region=region,
+        collections=tuple(identity["collections"]),
+        rows=rows,
+        classes=content.classes,
+        outside=content.outside,
+        quality=quality,
+        probes=run_probes(rows, measures),
+    )
+    card = {**identity, **card_facts(facts)}
+    card["biases"] = biases_of(card)
+    card["probes"]["sentences"] = probe_sentences(card)
+    name = f"{card['name']}@{card['version']}"
+    flagged = QualityInput(name, card["world"], quality, rows.merge(content.classes, on="class_id"))
+    pages = card_pages(card, rows.drop_duplicates("source_id"), region)
+    return Description(card, quality, pages | {"quality.html": quality_page(root, flagged)})
