@@ -30,6 +30,8 @@ LEFT_OUT = {
 #: Classes that a line names before it stops.
 _NAMED = 5
 
+_PROVEN = ["source_id", "lat", "lon", "captured", "sequence_id", "block_id", "part", "sample"]
+
 Flags = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.str_]
 
@@ -67,13 +69,13 @@ def shares_drive(panoramas: pd.DataFrame, test: Flags, reach_km: float) -> Flags
     sequences = panoramas["sequence_id"].to_numpy(object)
     shared = named & np.isin(sequences.astype(str), sequences[test & named].astype(str))
     month = panoramas["captured"].astype(object).where(panoramas["captured"].notna(), "").astype(str).str[:7]
+    lat, lon = panoramas["lat"].to_numpy(float), panoramas["lon"].to_numpy(float)
     unnamed = np.flatnonzero(~named)
     for rows in pd.Series(unnamed).groupby(month.to_numpy(object)[unnamed]).indices.values():
         here = unnamed[rows]
         of_test = here[test[here]]
         if len(of_test):
-            at, to = panoramas.iloc[here], panoramas.iloc[of_test]
-            shared[here] = nearest_km(at["lat"], at["lon"], to["lat"], to["lon"]) <= reach_km
+            shared[here] = nearest_km(lat[here], lon[here], lat[of_test], lon[of_test]) <= reach_km
     return shared
 
 
@@ -126,7 +128,7 @@ def prove_split(region: Region, frame: pd.DataFrame, version: str) -> None:
             f"split under ground partition {version!r}, while region {region.name!r} now has {current!r}: "
             "publish the dataset again, or restore the region's [partition]"
         )
-    panoramas = frame.drop_duplicates(["source_id", "part", "block_id", "sample"]).reset_index(drop=True)
+    panoramas = frame[_PROVEN].drop_duplicates(["source_id", "part", "block_id", "sample"], ignore_index=True)
     ground = ground_partition(region, panoramas["lat"], panoramas["lon"])
     part, kept = panoramas["part"], panoramas["part"].isin(PARTS)
     test = (part == "test").to_numpy()

@@ -1,7 +1,10 @@
-"""Evaluate a finished run on the test panoramas of its dataset: the only place where test rows are read.
+"""Evaluate a finished run on both test sets of its dataset: the only place where test rows are read.
 
-In: a run's name. Out: ``runs/<run>/metrics.json``, every number beside chance and with its interval, and
-``runs/<run>/predictions.parquet``, one row a test panorama.
+In: a run's name. Out: ``runs/<run>/metrics.json``, every number beside chance and with its interval, and one row a
+panorama in ``predictions.parquet`` (the blocked test) and ``sample_predictions.parquet`` (the probability sample).
+
+The blocked test asks what the model knows of ground that it was never near. The probability sample asks what a user
+would meet: positions at random, each weighted by the ground that it stands for, some of them beside training ground.
 """
 
 import logging
@@ -13,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from geolocate.dataset.splits import LEFT_OUT, PARTS
 from geolocate.dataset.versions import DatasetVersion, open_dataset
 from geolocate.errors import CheckpointError
 from geolocate.evaluation.assess import Bootstrap, Question, assess, decode, top_classes
@@ -28,11 +32,11 @@ from geolocate.training.checkpoints import TrainedRun, load_run
 
 logger = logging.getLogger(__name__)
 
-METRICS_VERSION = "1.0"
+METRICS_VERSION = "1.1"
 
 # The rights travel with the pictures' hashes, so that a report knows which it may show.
 _KEPT = [
-    *("source_id", "class_id", "class_name", "block_id", "lat", "lon", "captured"),
+    *("source_id", "class_id", "class_name", "block_id", "lat", "lon", "captured", "sample_weight"),
     *("sha256s", "license", "attribution", "rights_basis"),
 ]
 
@@ -41,31 +45,44 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What is known after a run was asked: ``panoramas`` (P rows) and the posterior (P, C) that it gave them."""
+class Asked:
+    """A set of test panoramas (P rows) that a run was asked about, and the posterior (P, C) that it gave them."""
 
-    run: TrainedRun
-    dataset: DatasetVersion
     question: Question
     panoramas: pd.DataFrame
     posterior: Array
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What is known after a run was asked: about the blocked test, and about the probability sample if there is one."""
+
+    run: TrainedRun
+    dataset: DatasetVersion
+    blocked: Asked
+    sample: Asked | None
+
+
 def evaluate(
     root: DataRoot, run: str, *, bootstrap: Bootstrap | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Evaluate a run on its dataset's test part, write metrics.json and predictions.parquet, return the metrics.
+    """Evaluate a run on its dataset's test sets, write metrics.json and the predictions, return the metrics.
 
-    ``progress(done, total)`` counts the pictures that had to be encoded. Raises CheckpointError when the run was
-    trained on another dataset version or ground partition than there is, DatasetError when the test part is empty.
+    ``metrics, paired, intervals`` are of the blocked test; the same under ``sample`` is of the probability sample,
+    which is None where no row belongs to it. ``progress(done, total)`` counts the pictures that had to be encoded.
+    Raises CheckpointError when the run was trained on another dataset version or ground partition than there is,
+    DatasetError when the test part is empty.
     """
     evaluation = _ask(root, load_run(root, run), progress)
     metrics = {
         **_facts(evaluation),
-        **assess(evaluation.question, [evaluation.posterior], bootstrap),
+        **assess(evaluation.blocked.question, [evaluation.blocked.posterior], bootstrap),
+        "sample": _sample_metrics(evaluation.dataset, evaluation.sample, bootstrap) if evaluation.sample else None,
     }
-    with atomic_write(evaluation.run.path / "predictions.parquet") as file:
-        _predictions(evaluation).to_parquet(file, index=False)
+    for name, asked in (("predictions", evaluation.blocked), ("sample_predictions", evaluation.sample)):
+        if asked is not None:
+            with atomic_write(evaluation.run.path / f"{name}.parquet") as file:
+                _predictions(evaluation.run, asked).to_parquet(file, index=False)
     # Written last: its presence means that the run is evaluated.
     write_json(evaluation.run.path / "metrics.json", metrics)
     logger.info("run %s: mean %.1f km over %d panoramas", run, *_told(metrics))
@@ -80,15 +97,23 @@ def _ask(root: DataRoot, run: TrainedRun, progress: Progress | None) -> Evaluati
     dataset = open_dataset(root, f"{run.dataset.name}@{run.dataset.version}")
     region = load_region(run.region)
     _check_same(run, dataset, partition_version(region))
-    rows = dataset.rows("test").sort_values(["source_id", "heading"], ignore_index=True)
+    rows = pd.concat([dataset.rows("test"), dataset.sample_rows()]).drop_duplicates("image_id")
+    rows = rows.sort_values(["source_id", "heading"], ignore_index=True)
     panoramas = rows.drop_duplicates("source_id", ignore_index=True)
     panoramas["sha256s"] = [list(views) for _, views in rows.groupby("source_id", sort=True)["sha256"]]
-    question = Question(
-        truth_of(panoramas, run.classes), training_places(dataset, run.classes), region.name, region.diagonal_km
-    )
+    places = training_places(dataset, run.classes)
+
+    def question(of: pd.DataFrame, *, weighted: bool) -> Question:
+        return Question(truth_of(of, run.classes, weighted=weighted), places, region.name, region.diagonal_km)
+
+    blocked, sample = (panoramas["part"] == "test").to_numpy(), panoramas["sample"].to_numpy(bool)
+    questions = [(question(panoramas[blocked], weighted=False), blocked)]
+    if sample.any():
+        questions.append((question(panoramas[sample], weighted=True), sample))
     features = image_features(root, run.image_encoder(), [str(sha256) for sha256 in rows["sha256"]], progress)
-    views = [features[group.index.tolist()] for _, group in rows.groupby("source_id", sort=True)]
-    return Evaluation(run, dataset, question, panoramas, run.posterior(views))
+    posterior = run.posterior([features[group.index.tolist()] for _, group in rows.groupby("source_id", sort=True)])
+    asked = [Asked(one, panoramas[of].reset_index(drop=True), posterior[of]) for one, of in questions]
+    return Evaluation(run, dataset, asked[0], asked[1] if sample.any() else None)
 
 
 def _check_same(run: TrainedRun, dataset: DatasetVersion, current: str) -> None:
@@ -106,13 +131,14 @@ def _check_same(run: TrainedRun, dataset: DatasetVersion, current: str) -> None:
             )
 
 
-def truth_of(panoramas: pd.DataFrame, classes: pd.DataFrame) -> Truth:
-    """Return where the panoramas are, and their classes among the trained ones."""
+def truth_of(panoramas: pd.DataFrame, classes: pd.DataFrame, *, weighted: bool = False) -> Truth:
+    """Return where the panoramas are, their classes among the trained ones, and how much ground each stands for."""
     return Truth(
         panoramas["lat"].to_numpy(float),
         panoramas["lon"].to_numpy(float),
         pd.Index(classes["class_id"]).get_indexer(pd.Index(panoramas["class_id"])),
         panoramas["block_id"].to_numpy(str),
+        panoramas["sample_weight"].to_numpy(float) if weighted else None,
     )
 
 
@@ -132,15 +158,16 @@ def training_places(dataset: DatasetVersion, classes: pd.DataFrame) -> TrainingP
 
 
 def _facts(evaluation: Evaluation) -> dict[str, Any]:
-    run, dataset, places = evaluation.run, evaluation.dataset, evaluation.question.places
+    run, dataset, question = evaluation.run, evaluation.dataset, evaluation.blocked.question
+    places = question.places
     lat, lon = best_constant_position(places)
     return {
         "metrics_version": METRICS_VERSION,
         "run": run.run,
         "dataset": asdict(run.dataset),
         "world": run.world.value,
-        "region": evaluation.question.region,
-        "diagonal_km": evaluation.question.diagonal_km,
+        "region": question.region,
+        "diagonal_km": question.diagonal_km,
         "level": run.level,
         "partition_version": run.partition_version,
         "seed": run.config.seed,
@@ -158,31 +185,45 @@ def _facts(evaluation: Evaluation) -> dict[str, Any]:
 
 def _counts(evaluation: Evaluation) -> dict[str, int]:
     dataset, counts = evaluation.dataset, {"classes": len(evaluation.run.classes)}
-    for part in ("train", "val", "calibration", "test"):
+    for part in PARTS:
         rows = dataset.rows(part)
         counts[f"{part}_panoramas"] = int(rows["source_id"].nunique())
         counts[f"{part}_images"] = len(rows)
-    aside = dataset.frame[dataset.frame["part"].isin(["buffer", "unseen"])]
-    for name, left_out in aside.groupby("part"):
-        counts[f"{name}_panoramas"] = int(left_out["source_id"].nunique())
-    return {**counts, "test_blocks": int(evaluation.panoramas["block_id"].nunique())}
+    left_out = dataset.frame[dataset.frame["part"].isin(list(LEFT_OUT))]
+    for reason, rows in left_out.groupby("part"):
+        counts[f"{reason}_panoramas"] = int(rows["source_id"].nunique())
+    return {**counts, "test_blocks": int(evaluation.blocked.panoramas["block_id"].nunique())}
+
+
+def _sample_metrics(dataset: DatasetVersion, sample: Asked, bootstrap: Bootstrap | None) -> dict[str, Any]:
+    """Say what the probability sample is a sample of, how much of it there is, and what it shows."""
+    return {
+        "frame": f"the ground planned for {', '.join(dataset.card['collections'])}",
+        "counts": {
+            "panoramas": len(sample.panoramas),
+            "images": len(dataset.sample_rows()),
+            "blocks": int(sample.panoramas["block_id"].nunique()),
+            "also_blocked_test": int((sample.panoramas["part"] == "test").sum()),
+            "of_untrained_classes": int((sample.question.truth.class_index < 0).sum()),
+        },
+        "effective_panoramas": round(sample.question.truth.effective, 1),
+        **assess(sample.question, [sample.posterior], bootstrap),
+    }
 
 
 def _without_test(evaluation: Evaluation) -> list[str]:
-    classes = evaluation.run.classes
-    return [
-        str(name) for name in classes.loc[~classes["class_id"].isin(evaluation.panoramas["class_id"]), "class_name"]
-    ]
+    classes, tested = evaluation.run.classes, evaluation.blocked.panoramas["class_id"]
+    return [str(name) for name in classes.loc[~classes["class_id"].isin(tested), "class_name"]]
 
 
-def _predictions(evaluation: Evaluation) -> pd.DataFrame:
+def _predictions(run: TrainedRun, asked: Asked) -> pd.DataFrame:
     """One row a test panorama: truth, prediction, top five, kilometres, doubt, distance to training ground."""
-    posterior, question, classes = evaluation.posterior, evaluation.question, evaluation.run.classes
+    posterior, question, classes = asked.posterior, asked.question, run.classes
     truth, best = question.truth, top_classes(posterior)
     lat, lon = decode(question, posterior, DEFAULT_DECODER)
     argmax_lat, argmax_lon = decode(question, posterior, "argmax")
     ids, names = classes["class_id"].to_numpy(str), classes["class_name"].to_numpy(str)
-    return evaluation.panoramas[_KEPT].assign(
+    return asked.panoramas[_KEPT].assign(
         predicted_class_id=ids[best[:, 0]],
         predicted_class_name=names[best[:, 0]],
         predicted_lat=lat,

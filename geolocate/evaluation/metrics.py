@@ -28,17 +28,31 @@ _MEDIAN_STEPS = 2048
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Where the P test panoramas really are: own positions in degrees, class index (-1: no such class), block."""
+    """Where the P test panoramas really are: own positions in degrees, class index (-1: no such class), block.
+
+    ``weight`` is the ground that each stands for, in any unit; None counts all alike.
+    """
 
     lat: Array
     lon: Array
     class_index: Codes
     block_id: NDArray[np.str_]
+    weight: Array | None = None
 
     @property
     def blocks(self) -> Codes:
         """The blocks as numbers 0 … K-1, one a panorama."""
         return np.unique(self.block_id, return_inverse=True)[1]
+
+    @property
+    def weights(self) -> Array:
+        """One weight a panorama."""
+        return np.ones(len(self.lat)) if self.weight is None else self.weight
+
+    @property
+    def effective(self) -> float:
+        """How many panoramas of equal weight would tell as much (Kish): the sum's square by the sum of squares."""
+        return float(self.weights.sum() ** 2 / (self.weights**2).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +123,19 @@ class Scorer:
         }
         values = [_collapsed(value(), guesses) for value in per_panorama.values()]
         values += [_collapsed((guesses.km <= km).astype(float), guesses) for km in THRESHOLDS_KM]
-        means = _weighted_mean(np.stack(values, axis=2), self.truth.blocks, draws)
+        means = _weighted_mean(np.stack(values, axis=2), self.truth, draws)
         names = [*per_panorama, *(f"within_{km}_km" for km in THRESHOLDS_KM)]
         return dict(zip(names, means.T, strict=True))
 
     def _macro(self, guesses: Guesses, draws: Resamples) -> Array:
         """Mean over classes of each class's accuracy, as a weighted mean over panoramas.
 
-        The weights are those of the whole sample, so that a class that a resample misses is missed evenly by hits
-        and by count, and the interval stays around the estimate.
+        The classes' weights are those of the whole sample, so that a class that a resample misses is missed evenly by
+        hits and by count, and the interval stays around the estimate.
         """
-        _, column, count = np.unique(self.truth.class_index, return_inverse=True, return_counts=True)
-        weight = 1.0 / (len(count) * count[column])
+        _, column = np.unique(self.truth.class_index, return_inverse=True)
+        held = np.bincount(column, weights=self.truth.weights)
+        weight = self.truth.weights / (len(held) * held[column])
         right = _collapsed(guesses.correct.astype(float), guesses) * weight
         hits = _weighted_sum(right[:, :, None], self.truth.blocks, draws)
         whole = _weighted_sum(np.broadcast_to(weight, right.shape)[:, :, None], self.truth.blocks, draws)
@@ -132,7 +147,8 @@ class Scorer:
         # A random guesser's answers are pooled; runs stay apart, to be drawn.
         pooled = step_of if guesses.ways == "runs" else step_of.reshape(1, -1)
         blocks = np.tile(self.truth.blocks, pooled.shape[1] // len(self.truth.lat))
-        counts = np.stack([_histogram(blocks, of_run, len(steps)) for of_run in pooled])
+        weights = np.tile(self.truth.weights, pooled.shape[1] // len(self.truth.lat))
+        counts = np.stack([_histogram(blocks, of_run, len(steps), weights) for of_run in pooled])
         held = _drawn(counts.cumsum(axis=2), draws)
         share = held / held[:, -1:]
         # As numpy does for an even count: halfway between the lower and the upper median.
@@ -154,10 +170,12 @@ def _steps(km: Array) -> Array:
     return np.unique(np.append(spread, np.median(km)))
 
 
-def _weighted_mean(values: Array, blocks: Codes, draws: Resamples) -> Array:
-    """Return means (B, M) of values (A, P, M)."""
-    ones = np.ones((*values.shape[:2], 1))
-    return np.asarray(_weighted_sum(values, blocks, draws) / _weighted_sum(ones, blocks, draws))
+def _weighted_mean(values: Array, truth: Truth, draws: Resamples) -> Array:
+    """Return means (B, M) of values (A, P, M), by the panoramas' weights."""
+    weights = np.broadcast_to(truth.weights[None, :, None], (*values.shape[:2], 1))
+    return np.asarray(
+        _weighted_sum(values * weights, truth.blocks, draws) / _weighted_sum(weights, truth.blocks, draws)
+    )
 
 
 def _weighted_sum(values: Array, blocks: Codes, draws: Resamples) -> Array:
@@ -176,7 +194,8 @@ def _drawn(by_block: Array, draws: Resamples) -> Array:
     return totals
 
 
-def _histogram(blocks: Codes, step_of: Codes, steps: int) -> Array:
-    """Count panoramas (K, G) by block and step."""
+def _histogram(blocks: Codes, step_of: Codes, steps: int, weights: Array) -> Array:
+    """Add up the panoramas' weights (K, G) by block and step."""
     count = int(blocks.max()) + 1
-    return np.bincount(blocks * steps + step_of, minlength=count * steps).reshape(count, steps).astype(float)
+    held = np.bincount(blocks * steps + step_of, weights=weights, minlength=count * steps)
+    return np.asarray(held, dtype=float).reshape(count, steps)
