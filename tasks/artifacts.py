@@ -17,7 +17,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from geolocate.reporting.tables import footnotes, result_lines, title_of, verdicts
+from geolocate.reporting.tables import footnotes, result_lines, test_sets, title_of, verdicts
 from tasks.timing import CLOCK
 
 Progress = Callable[[int, int], None]
@@ -86,10 +86,12 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
     """A table of the model beside chance."""
     rows = [
         {
+            "test set": label,
             "metric": f"{line.metric.label} ({line.metric.unit})",
             **{name: str(cell) for name, cell in line.cells.items()},
         }
-        for line in result_lines(metrics)
+        for label, of_set in test_sets(metrics).items()
+        for line in result_lines(of_set)
     ]
     notes = [title_of(metrics), *footnotes(metrics), *verdicts(metrics)]
     create_table_artifact(rows, key="metrics", description="\n\n".join(notes))

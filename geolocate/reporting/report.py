@@ -12,13 +12,14 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from geolocate.dataset.splits import LEFT_OUT, PARTS
 from geolocate.dataset.versions import open_dataset
 from geolocate.evaluation.compare import EvaluatedRun, read_evaluated
 from geolocate.geography.boundaries import boundary_of
 from geolocate.geography.regions import load_region
 from geolocate.reporting import figures
 from geolocate.reporting.pictures import picture_tiles
-from geolocate.reporting.tables import EMULATED, SYSTEMS, footnotes, result_lines, verdicts
+from geolocate.reporting.tables import EMULATED, SYSTEMS, footnotes, result_lines, test_sets, verdicts
 from geolocate.storage import DataRoot, atomic_write
 from geolocate.training.checkpoints import TrainedRun, load_run
 
@@ -79,7 +80,7 @@ def _content(
         "emulated": metrics["world"] == "emulated",
         "metrics": metrics,
         "systems": SYSTEMS,
-        "lines": result_lines(metrics),
+        "tables": {label: result_lines(of_set) for label, of_set in test_sets(metrics).items()},
         "verdicts": verdicts(metrics),
         "notes": footnotes(metrics),
         "figures": {name: data_uri(body, "image/png") for name, body in drawn.items()},
@@ -113,7 +114,7 @@ def _summaries(predictions: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[st
 
 def _dataset_facts(card: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, str]:
     counts = metrics["counts"]
-    parts = ("train", "val", "calibration", "test", "buffer", "unseen")
+    parts = (*PARTS, *LEFT_OUT)
     licenses = ", ".join(f"{name} ({count} images)" for name, count in card["licenses"].items())
     return {
         "version": f"{card['name']}@{card['version']}",

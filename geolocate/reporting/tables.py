@@ -18,6 +18,8 @@ SYSTEMS = {
     "best_constant": "best constant",
 }
 
+BLOCKED, SAMPLE = "blocked test", "probability sample (weighted)"
+
 #: Said wherever a figure comes from the emulator.
 EMULATED = "emulated world"
 
@@ -67,6 +69,12 @@ def metric_of(name: str) -> Metric:
     }[name]
 
 
+def test_sets(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the metrics of each test set that there is, by its label; the blocked test is the first."""
+    sample = metrics.get("sample")
+    return {BLOCKED: metrics, **({SAMPLE: {**metrics, **sample}} if sample else {})}
+
+
 def result_lines(metrics: Mapping[str, Any]) -> list[Line]:
     """Return the lines of the table in the order of ``metric_names``."""
     return [
@@ -111,8 +119,8 @@ def footnotes(metrics: Mapping[str, Any]) -> list[str]:
     counts, intervals = metrics["counts"], metrics["intervals"]
     prior, best = metrics["chance"]["prior_class"], metrics["chance"]["best_constant"]
     notes = [
-        f"{counts['test_panoramas']} test panoramas of {counts['classes']} classes in {intervals['blocks']} ground "
-        f"blocks; distances go to each panorama's own position.",
+        f"{BLOCKED.capitalize()}: {counts['test_panoramas']} panoramas of {counts['classes']} classes in "
+        f"{intervals['blocks']} ground blocks; distances go to each panorama's own position.",
         f"Brackets: {intervals['level']:.0%} intervals, {intervals['resamples']} bootstrap resamples by "
         f"{intervals['unit']}; training seed {metrics['seed']}.",
         f"Chance, from training places only: uniform names a random class, prior always {prior}, "
@@ -125,7 +133,23 @@ def footnotes(metrics: Mapping[str, Any]) -> list[str]:
         notes.append(f"{missing} classes have no test panorama and do not count in macro accuracy.")
     if metrics["world"] == "emulated":
         notes.append("The pictures were drawn by the emulator: the figures say nothing about real imagery.")
-    return notes
+    return [*notes, *sample_notes(metrics)]
+
+
+def sample_notes(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what must be known to read the probability sample's figures; nothing where there is none."""
+    sample = metrics.get("sample")
+    if not sample:
+        return []
+    counts = sample["counts"]
+    strange = counts["of_untrained_classes"]
+    return [
+        f"{SAMPLE.capitalize()}: {counts['panoramas']} panoramas (as many as {sample['effective_panoramas']:.0f} of "
+        f"equal weight) in {counts['blocks']} ground blocks, each weighted by the land that it stands for in "
+        f"{sample['frame']}; they may stand beside training ground and share its drives, "
+        f"{counts['also_blocked_test']} are blocked test panoramas as well"
+        + (f", {strange} of classes without a training place count as wrong." if strange else ".")
+    ]
 
 
 def verdicts(metrics: Mapping[str, Any]) -> list[str]:
@@ -141,21 +165,30 @@ def results_table(metrics: Mapping[str, Any]) -> Table:
     table.add_column("unit")
     for label in SYSTEMS.values():
         table.add_column(label, justify="right")
-    for line in result_lines(metrics):
-        table.add_row(line.metric.label, line.metric.unit, *(str(line.cells[system]) for system in SYSTEMS))
+    for label, of_set in test_sets(metrics).items():
+        table.add_section()
+        table.add_row(f"[bold]{label}[/bold]")
+        for line in result_lines(of_set):
+            table.add_row(line.metric.label, line.metric.unit, *(str(line.cells[system]) for system in SYSTEMS))
     return table
 
 
 def results_markdown(metrics: Mapping[str, Any]) -> str:
-    """Return the table as Markdown, with its title and footnotes."""
-    head = ["metric", "unit", *SYSTEMS.values()]
-    lines = [f"**{title_of(metrics)}**", "", markdown_row(head), markdown_row(["---", "---", *["---:"] * len(SYSTEMS)])]
-    lines += [
-        markdown_row([line.metric.label, line.metric.unit, *(str(line.cells[system]) for system in SYSTEMS)])
-        for line in result_lines(metrics)
-    ]
+    """Return a table for each test set as Markdown, with their title and footnotes."""
+    lines = [f"**{title_of(metrics)}**"]
+    for label, of_set in test_sets(metrics).items():
+        lines += ["", f"{label[0].upper()}{label[1:]}:", "", *_markdown_table(of_set)]
     notes = [f"- {note}" for note in [*verdicts(metrics), *footnotes(metrics)]]
     return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def _markdown_table(of_set: Mapping[str, Any]) -> list[str]:
+    head = [markdown_row(["metric", "unit", *SYSTEMS.values()]), markdown_row(["---", "---", *["---:"] * len(SYSTEMS)])]
+    rows = [
+        markdown_row([line.metric.label, line.metric.unit, *(str(line.cells[system]) for system in SYSTEMS)])
+        for line in result_lines(of_set)
+    ]
+    return [*head, *rows]
 
 
 def _verdict(metrics: Mapping[str, Any], name: str, chance: str) -> str:

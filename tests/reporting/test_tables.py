@@ -18,14 +18,26 @@ def _printed(table):
 def test_the_terminal_shows_the_model_beside_every_chance_and_names_the_world(evaluated):
     text = _printed(results_table(evaluated[0]))
     assert "(emulated world)" in text
-    for label in ("model", "uniform", "prior", "best constant", "accuracy, macro", "within 750 km", "geoscore_uk"):
+    for label in (
+        "blocked test",
+        "probability sample (weighted)",
+        "model",
+        "uniform",
+        "prior",
+        "best constant",
+        "accuracy, macro",
+        "within 750 km",
+        "geoscore_uk",
+    ):
         assert label in text
 
 
 def test_markdown_has_a_line_for_each_metric_in_a_fixed_order(evaluated):
     lines = results_markdown(evaluated[0]).splitlines()
-    body = [line for line in lines if line.startswith("| ")][2:]
+    blocked, sample = lines.index("Blocked test:"), lines.index("Probability sample (weighted):")
+    body = [line for line in lines[blocked:sample] if line.startswith("| ")][2:]
     assert len(body) == len(evaluated[0]["metrics"])
+    assert [line.split("|")[1] for line in body] == [line.split("|")[1] for line in lines[sample + 4 :][: len(body)]]
     assert body[0].startswith("| accuracy, micro | % |")
     assert body[3].startswith("| mean distance | km |")
 
