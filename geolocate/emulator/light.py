@@ -27,7 +27,7 @@ class Light:
     leaf: float
     autumn: float
     wet: float
-    grain: float
+    grain: int
 
     def on_wall(self, normal_bearing: float) -> float:
         """How bright a wall is that faces a bearing (degrees), 1 being plain."""
@@ -62,5 +62,5 @@ def light_of(place: Surroundings, nuisance: int) -> Light:
         leaf=1.0 if place.tropical > 0.5 else min(1.0, max(0.0, 0.55 + 0.75 * season)),
         autumn=max(0.0, 1 - abs(month - 10.3) / 1.6) * (1 - place.tropical),
         wet=rng.random() if overcast > 0.75 and rng.random() < 0.4 else 0.0,
-        grain=rng.uniform(3.0, 7.5),
+        grain=rng.randrange(2, 6),
     )

@@ -1,18 +1,15 @@
-"""Grow trees, hedges and fields, and raise hills and the sea behind them.
+"""Grow trees, hedges and fields, and what lies on open ground.
 
 In: a stage. Out: shapes on the stage.
 """
 
 import math
-from itertools import pairwise
 from random import Random
 
 from geolocate.emulator.shapes import Colour, Shapes, blend, shade
 from geolocate.emulator.stage import Stage
 
-#: Depths beyond haze: hills before the sea before the sky.
-_HILLS, _SEA = 2e5, 3e5
-_FAR_M = 4000.0
+Tree = tuple[float, float, float, float]
 
 
 def grow_tree(stage: Stage, x: float, y: float, rng: Random) -> None:
@@ -22,45 +19,69 @@ def grow_tree(stage: Stage, x: float, y: float, rng: Random) -> None:
         return
     depth = stage.view.distance(x, y)
     shape = stage.palette.tree_shape
-    trunk_top = height * {"palm": 0.95, "conifer": 0.2, "cactus": 0.0, "tall": 0.3}.get(shape, 0.38)
+    if shape == "palm":
+        height *= 1.25
+    trunk_top = height * {"palm": 0.95, "conifer": 0.15, "cactus": 0.0, "tall": 0.3}.get(shape, 0.38)
     bark = shade((96, 80, 66), rng.uniform(0.8, 1.2))
     stage.shapes.line((x, y, 0.0), (x, y, trunk_top), bark, depth, 0.3)
     _CROWNS[shape](stage, (x, y, trunk_top, height), rng)
 
 
 def _blobs(depth: float) -> int:
-    return 26 if depth < 30 else 14 if depth < 70 else 6
+    return 34 if depth < 25 else 18 if depth < 60 else 8
 
 
-def _round_crown(stage: Stage, tree: tuple[float, float, float, float], rng: Random) -> None:
+def _round_crown(stage: Stage, tree: Tree, rng: Random) -> None:
     x, y, low, high = tree
+    if stage.light.leaf < 0.25:
+        _bare_crown(stage, tree, rng)
+        return
     slim = 0.6 if stage.palette.tree_shape == "tall" else 1.0
     middle, half = (low + high) / 2, (high - low) / 2
     depth = stage.view.distance(x, y)
-    sparse = 0.45 + 0.55 * max(stage.light.leaf, 0.0)
     count = _blobs(depth)
+    base = stage.foliage(rng)
+    # Clumps from the shaded underside up to the lit top.
     for index in range(count):
-        turn, out, lift = rng.uniform(0, 6.3), rng.random() ** 0.5 * half * slim, rng.uniform(-0.8, 0.9)
+        lift = -0.8 + 1.7 * index / count
+        turn, out = rng.uniform(0, 6.3), rng.random() ** 0.5 * half * slim
         bulge = math.sqrt(max(0.05, 1 - lift * lift))
-        colour = shade(stage.foliage(rng), 0.8 + 0.16 * lift + 0.12 * index / count)
+        colour = shade(base, 0.84 + 0.22 * lift + rng.uniform(-0.09, 0.09))
         centre = (x + out * bulge * math.cos(turn), y + out * bulge * math.sin(turn), middle + lift * half * 0.85)
-        stage.shapes.blob(centre, half * rng.uniform(0.22, 0.4) * sparse, colour, depth)
+        stage.shapes.blob(centre, half * rng.uniform(0.2, 0.36) * (0.7 + 0.3 * stage.light.leaf), colour, depth)
 
 
-def _conifer_crown(stage: Stage, tree: tuple[float, float, float, float], rng: Random) -> None:
+def _bare_crown(stage: Stage, tree: Tree, rng: Random) -> None:
+    """A leafless tree: limbs that fork once."""
     x, y, low, high = tree
     depth = stage.view.distance(x, y)
-    tiers = 6 if depth < 60 else 3
+    bark = shade((104, 92, 80), rng.uniform(0.85, 1.1))
     across, along = math.cos(stage.view.yaw), -math.sin(stage.view.yaw)
+    for _ in range(9 if depth < 60 else 5):
+        lean, start = rng.uniform(-0.8, 0.8), low * rng.uniform(0.75, 1.1)
+        top = start + (high - start) * rng.uniform(0.55, 0.85)
+        fork = (x + across * lean * (top - start), y + along * lean * (top - start), top)
+        stage.shapes.line((x, y, start), fork, bark, depth, 0.12)
+        for _ in range(3):
+            reach, rise = rng.uniform(-1.1, 1.1) + lean * 0.8, rng.uniform(0.4, 1.5)
+            stage.shapes.line(fork, (fork[0] + across * reach, fork[1] + along * reach, top + rise), bark, depth, 0.05)
+
+
+def _conifer_crown(stage: Stage, tree: Tree, rng: Random) -> None:
+    x, y, low, high = tree
+    depth = stage.view.distance(x, y)
+    tiers = 7 if depth < 60 else 4
+    across, along = math.cos(stage.view.yaw), -math.sin(stage.view.yaw)
+    base_colour = blend(stage.foliage(rng), (44, 66, 50), 0.55)
     for tier in range(tiers):
         base = low + (high - low) * tier / tiers * 0.9
-        wide = (high - low) * 0.26 * (1 - tier / tiers) * rng.uniform(0.85, 1.15)
-        colour = shade(blend(stage.foliage(rng), (44, 66, 50), 0.55), 0.85 + 0.05 * tier)
+        wide = (high - low) * 0.24 * (1 - tier / tiers) * rng.uniform(0.8, 1.15)
         left, right = (x - across * wide, y - along * wide, base), (x + across * wide, y + along * wide, base)
-        stage.shapes.polygon([left, right, (x, y, base + (high - low) * 0.36)], colour, depth)
+        tip = (x, y, base + (high - low) * 0.34)
+        stage.shapes.polygon([left, right, tip], shade(base_colour, 0.85 + 0.05 * tier), depth)
 
 
-def _palm_crown(stage: Stage, tree: tuple[float, float, float, float], rng: Random) -> None:
+def _palm_crown(stage: Stage, tree: Tree, rng: Random) -> None:
     x, y, low, _ = tree
     depth = stage.view.distance(x, y)
     across, along = math.cos(stage.view.yaw), -math.sin(stage.view.yaw)
@@ -72,15 +93,18 @@ def _palm_crown(stage: Stage, tree: tuple[float, float, float, float], rng: Rand
         stage.shapes.polygon([(x, y, low - 0.1), middle, tip, (x, y, low + 0.15)], stage.foliage(rng), depth)
 
 
-def _cactus(stage: Stage, tree: tuple[float, float, float, float], rng: Random) -> None:
+def _cactus(stage: Stage, tree: Tree, rng: Random) -> None:
     x, y, _, high = tree
     depth = stage.view.distance(x, y)
-    if rng.random() < 0.4:
-        colour = shade((104, 122, 84), rng.uniform(0.85, 1.1))
-        stage.shapes.line((x, y, 0.0), (x, y, high * 0.55), colour, depth, 0.45)
-        arm = x + rng.choice((-0.8, 0.8))
-        stage.shapes.line((x, y, high * 0.25), (arm, y, high * 0.28), colour, depth, 0.3)
-        stage.shapes.line((arm, y, high * 0.28), (arm, y, high * 0.45), colour, depth, 0.3)
+    if rng.random() < 0.5:
+        colour = shade((98, 120, 78), rng.uniform(0.85, 1.1))
+        stage.shapes.line((x, y, 0.0), (x, y, high * 0.6), colour, depth, 0.5)
+        across, along = math.cos(stage.view.yaw), -math.sin(stage.view.yaw)
+        for out in rng.choice(((-0.9,), (0.9,), (-0.9, 0.8), (-0.8, 0.9))):
+            low = high * rng.uniform(0.2, 0.32)
+            arm = x + across * out, y + along * out
+            stage.shapes.line((x, y, low), (*arm, low + 0.15), colour, depth, 0.34)
+            stage.shapes.line((*arm, low), (*arm, low + high * rng.uniform(0.14, 0.26)), colour, depth, 0.36)
         return
     for _ in range(_blobs(depth) // 2):
         spot = (x + rng.gauss(0, 0.6), y + rng.gauss(0, 0.6), rng.uniform(0.1, 0.9))
@@ -97,90 +121,120 @@ _CROWNS = {
 
 
 def lay_fields(stage: Stage, ground: Shapes) -> None:
-    """Lay strips of crops, pasture and moor beside a country road."""
+    """Lay strips of crops, pasture and moor beside a country road, furrowed where they are ploughed."""
     if stage.place.built > 0.3:
         return
     rng = stage.rng(40)
-    wheat, earth, green = (186, 166, 104), (126, 100, 76), shade(stage.palette.leaves, 1.1)
+    wheat, earth, green = (190, 168, 104), (126, 100, 76), shade(stage.palette.leaves, 1.1)
     for side in (-1, 1):
         x = stage.edge_m + 3
         while x < 160:
             wide = rng.uniform(12, 50) * (2.2 if stage.place.american else 1.0)
-            crop = rng.choice((wheat, wheat, green, earth)) if rng.random() < stage.place.crops else stage.palette.soil
-            far = side * x, side * (x + wide)
-            strip = [(far[0], -400.0, 0.0), (far[0], 400.0, 0.0), (far[1], 400.0, 0.0), (far[1], -400.0, 0.0)]
-            ground.polygon(strip, shade(crop, rng.uniform(0.88, 1.1)), 5000 + x)
+            sown = rng.random() < stage.place.crops
+            crop = rng.choice((wheat, wheat, green, earth)) if sown else stage.palette.soil
+            crop = shade(crop, rng.uniform(0.88, 1.1))
+            _strip(ground, side * x, side * (x + wide), crop, 5000 + x)
+            if sown and x < 45:
+                for furrow in range(int(min(wide, 24) / 2)):
+                    at = side * (x + 2 * furrow)
+                    _strip(ground, at, at + side * 0.7, shade(crop, 0.82), 4000 + x)
             x += wide
 
 
-def raise_hills(stage: Stage) -> None:
-    """Raise a skyline all round: neighbouring panoramas see nearly the same one."""
-    place, shapes = stage.place, stage.shapes
-    look = place.look
-    relief = max(0.0, place.rough - 0.2) * 1.2 + 0.15 * place.height
-    for layer, (share, size) in enumerate(((0.75, 1.0), (0.4, 0.55))):
-        colour = blend(_far_colour(stage), shapes.haze, share)
-        crest = []
-        for degree in range(0, 361, 6):
-            turn = math.radians(degree)
-            wave = sum(
-                look[(k + 3 * layer) % 24] / k * math.sin(k * turn + look[(k + 7) % 24] * 3) for k in (2, 3, 5, 7, 11)
-            )
-            height = max(0.004, 0.016 + relief * size * (0.05 + 0.028 * wave)) * _FAR_M * (1.25 - 0.5 * layer)
-            crest.append((turn, height))
-        _skyline(stage, crest, colour, _HILLS - layer)
+def _strip(ground: Shapes, near: float, far: float, colour: Colour, depth: float) -> None:
+    ground.polygon([(near, -400.0, 0.0), (near, 400.0, 0.0), (far, 400.0, 0.0), (far, -400.0, 0.0)], colour, depth)
 
 
-def _far_colour(stage: Stage) -> Colour:
-    """What covers the hills."""
+def dress_country(stage: Stage) -> None:
+    """Put on open ground what grows, grazes and stands there: field hedges, heather, boulders, sheep, barns."""
     place = stage.place
-    wooded = blend(stage.palette.soil, stage.palette.leaves, min(1.0, 0.3 + place.forest))
-    return blend(shade(wooded, 0.8), (150, 146, 142), 0.5 * place.built)
-
-
-def _skyline(stage: Stage, crest: list[tuple[float, float]], colour: Colour, depth: float) -> None:
-    road = math.radians(stage.place.road_bearing)
-    for (turn, height), (turn_on, height_on) in pairwise(crest):
-        left, right = (_around(turn - road), _around(turn_on - road))
-        face = [(*left, 0.0), (*right, 0.0), (*right, height_on), (*left, height)]
-        stage.shapes.polygon(face, colour, depth)
-
-
-def _around(turn: float) -> tuple[float, float]:
-    return _FAR_M * math.sin(turn), _FAR_M * math.cos(turn)
-
-
-def fill_sea(stage: Stage) -> None:
-    """Show the sea where the coast is near, in its direction."""
-    place = stage.place
-    if place.coast_km > 1.6:
+    if place.built > 0.3:
         return
-    half = 62 - 22 * max(0.0, place.coast_km)
-    start = math.radians(place.sea_bearing - half - place.road_bearing)
-    grey = blend((88, 124, 148), stage.light.sky_low, 0.35 + 0.35 * stage.light.overcast)
-    water = blend(grey, (90, 160, 170), 0.5 * max(place.tropical, 0.3 * place.arid))
-    steps = 10
-    near_m = 60 + 500 * max(0.0, place.coast_km)
-    for step in range(steps):
-        turns = (start + math.radians(2 * half * k / steps) for k in (step, step + 1))
-        (x0, y0), (x1, y1) = ((math.sin(t), math.cos(t)) for t in turns)
-        far, near = 9000.0, near_m
-        band = [
-            (x0 * near, y0 * near, 0.0),
-            (x0 * far, y0 * far, 0.0),
-            (x1 * far, y1 * far, 0.0),
-            (x1 * near, y1 * near, 0.0),
-        ]
-        stage.shapes.polygon(band, water, _HILLS - 10)
-        beach = [
-            (x0 * near * 0.7, y0 * near * 0.7, 0.0),
-            (x0 * near, y0 * near, 0.0),
-            (x1 * near, y1 * near, 0.0),
-            (x1 * near * 0.7, y1 * near * 0.7, 0.0),
-        ]
-        stage.shapes.polygon(beach, _beach(stage), _HILLS - 11)
+    for side in (-1, 1):
+        if stage.faces_sea(side):
+            continue
+        rng = stage.rng(41, side + 1)
+        _scatter(stage, side, rng)
+        if place.crops + place.grass > 0.3 and not place.american:
+            _field_edges(stage, side, rng)
+        if place.american and place.crops + 0.5 * place.grass > 0.4 and rng.random() < 0.45:
+            _farmstead(stage, side, rng)
 
 
-def _beach(stage: Stage) -> Colour:
-    """Sand or shingle, as the region has it."""
-    return blend((204, 184, 146), (150, 144, 136), min(1.0, max(0.0, 0.4 + 0.4 * stage.place.look[3])))
+def _scatter(stage: Stage, side: int, rng: Random) -> None:
+    """Tufts and shrubs; boulders where it is rough; sheep where Britain and Ireland graze."""
+    place = stage.place
+    tuft = blend(shade(stage.palette.soil, 0.8), (112, 76, 92), 0.55 * place.rough * place.shrub * (not place.american))
+    tuft = blend(tuft, (120, 122, 88), place.arid)
+    count = int(10 + 45 * max(place.shrub, place.arid, 0.6 * place.rough) * (1 - place.crops))
+    for _ in range(count):
+        x, y = side * (stage.edge_m + 2.5 + rng.expovariate(1 / 16)), rng.uniform(-70, 90)
+        size = rng.uniform(0.12, 0.42) * (1 + 0.8 * place.arid)
+        if stage.view.sees(x, y, 1):
+            colour = shade(tuft, rng.uniform(0.8, 1.2))
+            rock = rng.random() < 0.25 * max(0.0, place.rough - 0.3)
+            _clump(stage, (x, y, size), (138, 134, 128) if rock else colour, rng)
+    if not place.american and place.grass + place.shrub > 0.5 and rng.random() < 0.4:
+        for _ in range(rng.randrange(4, 12)):
+            _sheep(stage, side * (stage.edge_m + 8 + rng.uniform(0, 40)), rng.uniform(-50, 70))
+
+
+def _clump(stage: Stage, at: tuple[float, float, float], colour: Colour, rng: Random) -> None:
+    """A tuft, a shrub or a boulder, wider than it is high."""
+    x, y, size = at
+    depth = stage.view.distance(x, y)
+    for offset in (-0.7, 0.0, 0.6):
+        spot = (x + offset * size * rng.random(), y + offset * size, size * 0.35)
+        stage.shapes.blob(spot, size * rng.uniform(0.5, 0.75), shade(colour, 1 + 0.1 * offset), depth)
+
+
+def _sheep(stage: Stage, x: float, y: float) -> None:
+    if not stage.view.sees(x, y, 1):
+        return
+    depth = stage.view.distance(x, y)
+    for along, up, size, colour in ((0.0, 0.65, 0.42, (226, 222, 210)), (0.45, 0.8, 0.17, (60, 56, 54))):
+        stage.shapes.blob((x, y + along, up), size, colour, depth)
+
+
+def _field_edges(stage: Stage, side: int, rng: Random) -> None:
+    """Hedges or dry-stone walls that part the fields behind the road."""
+    stone = stage.palette.boundary == "stone" or stage.place.rough > 0.55
+    for index, away in enumerate((34.0, 75.0)):
+        x = side * (stage.edge_m + away * rng.uniform(0.8, 1.2))
+        colour = shade(stage.palette.boundary_colour if stone else stage.foliage(rng), 0.8)
+        high = (1.2 if stone else 2.0) * rng.uniform(0.85, 1.15)
+        far = [(x, -300.0, 0.0), (x, 300.0, 0.0), (x, 300.0, high), (x, -300.0, high)]
+        stage.shapes.polygon(far, colour, 300 + 40 * index)
+        y, back = rng.uniform(15, 60) * rng.choice((-1, 1)), side * 160.0
+        across = [
+            (side * stage.edge_m + side * 2, y, 0.0),
+            (back, y, 0.0),
+            (back, y, high),
+            (side * stage.edge_m + side * 2, y, high),
+        ]
+        stage.shapes.polygon(across, shade(colour, 0.92), stage.view.distance(side * 12, y))
+
+
+def _farmstead(stage: Stage, side: int, rng: Random) -> None:
+    """A red barn and silos, some way off."""
+    x, y = side * rng.uniform(45, 90), rng.uniform(-60, 80)
+    depth = stage.view.distance(x, y)
+    if not stage.view.sees(x, y, 20):
+        return
+    red, wide, high = shade((150, 48, 40), rng.uniform(0.85, 1.1)), 7.0, 6.0
+    face = [(x, y - wide, 0.0), (x, y + wide, 0.0), (x, y + wide, high), (x, y - wide, high)]
+    stage.shapes.polygon(face, red, depth)
+    roof = [
+        (x, y - wide, high),
+        (x, y + wide, high),
+        (x + side * 5, y + wide, high + 4),
+        (x + side * 5, y - wide, high + 4),
+    ]
+    stage.shapes.polygon(roof, (128, 128, 130), depth)
+    stage.shapes.polygon(
+        [(x, y - 1.5, 0.0), (x, y + 1.5, 0.0), (x, y + 1.5, 4.0), (x, y - 1.5, 4.0)], (226, 224, 218), depth
+    )
+    for silo in range(rng.randrange(1, 4)):
+        at = y + wide + 4 + 5 * silo
+        stage.shapes.line((x, at, 0.0), (x, at, 12.0), (192, 194, 196), depth, 3.6)
+        stage.shapes.blob((x, at, 12.0), 1.8, (170, 174, 178), depth)

@@ -41,6 +41,9 @@ SUBTROPICAL: tuple[Material, ...] = (
     ((172, 206, 204), "plain"),  # aqua stucco
     ((240, 240, 236), "plain"),
 )
+_DOORS: tuple[Colour, ...] = (
+    (30, 30, 34), (128, 32, 36), (226, 226, 220), (34, 46, 84), (36, 74, 54), (96, 110, 124), (110, 74, 46),
+)  # fmt: skip
 #: How strongly a place's look prefers some of its materials.
 _PREFERENCE = 1.1
 
@@ -70,6 +73,7 @@ class Palette:
     setback_m: float
     window_m: tuple[float, float]
     window_every_m: float
+    sashes: bool
     tree_shape: str
     trees: float
     line: Colour
@@ -84,8 +88,13 @@ def _near(value: float, middle: float, spread: float) -> float:
 
 def _pick(value: float, choices: tuple[str, ...]) -> str:
     """Choose by a look's number so that each choice covers about as much ground."""
+    return choices[_index(value, len(choices))]
+
+
+def _index(value: float, count: int) -> int:
+    """Cut a look's number into ``count`` parts that are about as frequent."""
     share = 0.5 * (1 + math.erf(value / math.sqrt(2)))
-    return choices[min(len(choices) - 1, int(share * len(choices)))]
+    return min(count - 1, int(share * count))
 
 
 def palette_of(place: Surroundings) -> Palette:
@@ -103,23 +112,24 @@ def palette_of(place: Surroundings) -> Palette:
         asphalt=_tinted((104, 104, 106), look[17] * 0.5, look[17] + 0.6 * place.arid),
         pavement=blend((168, 164, 158), (190, 170, 142), min(1.0, max(0.0, 0.4 + 0.4 * look[18]))),
         trim=blend((238, 238, 234), (70, 58, 52), min(1.0, max(0.0, 0.25 + 0.35 * look[13]))),
-        doors=_hue(look[20] * 1.9 + 0.8, 0.55, 0.42),
+        doors=_DOORS[_index(look[20], len(_DOORS))],
         boundary=_pick(look[14], ("open", "open", "fence", "hedge", "metal") if american else
                        ("wall", "hedge", "fence", "open", "stone")),
-        boundary_colour=_tinted((150, 128, 104), look[15], look[15]),
+        boundary_colour=_tinted((146, 136, 122) if not american else (150, 128, 104), look[15], look[15]),
         boundary_m=_near(look[15], 0.95, 0.5),
         pole=blend((72, 78, 80), (170, 172, 168), min(1.0, max(0.0, 0.5 + 0.5 * look[16]))),
         lamp=_pick(look[16], ("arm", "globe", "double") if american else ("arm", "lantern", "double")),
-        storeys=_near(look[9], 1.5 if american else 2.1, 0.55) + 2.6 * max(0.0, place.built - 0.72) / 0.28,
+        storeys=_storeys(place),
         frontage_m=_near(look[10], 15.0 if american else 8.0, 4.5 if american else 2.6),
         terraced=min(1.0, max(0.0, (0.05 if american else 0.45) + 0.35 * look[10] * -1 + 1.3 * (place.built - 0.6))),
         setback_m=max(1.5, _near(look[11], 8.5 if american else 5.0, 3.2) * (1.25 - 0.85 * place.built)),
         window_m=(_near(look[12], 1.15, 0.45), _near(-look[12] + look[13], 1.35, 0.4)),
         window_every_m=_near(look[4], 2.7, 0.7),
+        sashes=look[13] - look[4] > 0.0,
         tree_shape=_tree(place),
-        trees=min(1.0, max(0.03, _near(look[19], 0.4, 0.3) + 0.35 * place.forest - 0.3 * place.arid)),
+        trees=_trees(place),
         line=(226, 226, 220),
-        kerb_line=(214, 184, 64) if not american and look[21] > 0.2 and place.built > 0.5 else None,
+        kerb_line=(214, 184, 64) if not american and look[21] > -0.3 and place.built > 0.5 else None,
         look_wide=math.tanh(look[18]),
     )  # fmt: skip
 
@@ -147,12 +157,6 @@ def _tinted(colour: Colour, warm: float, light: float) -> Colour:
     return red + shift, green + 0.15 * shift, blue - shift
 
 
-def _hue(turn: float, strength: float, light: float) -> Colour:
-    """A colour of the wheel."""
-    waves = [math.cos(turn + 2 * math.pi * k / 3) for k in range(3)]
-    return tuple(255 * light * (1 + strength * wave) for wave in waves)  # type: ignore[return-value]
-
-
 def _roof(place: Surroundings) -> Colour:
     slate, tile, shingle, clay = (86, 92, 104), (140, 84, 66), (96, 90, 86), (184, 110, 78)
     first, second = (shingle, slate) if place.american else (slate, tile)
@@ -171,8 +175,19 @@ def _soil(place: Surroundings) -> Colour:
     """The open ground: grass where it rains, sand and gravel where it does not."""
     grass = blend((104, 128, 66), (134, 136, 80), min(1.0, max(0.0, 0.4 + 0.4 * place.look[22])))
     moor = (116, 104, 76)
-    ground = blend(grass, moor, 0.7 * place.rough * (1 - place.built) * min(1.0, place.shrub + place.height))
+    wild = min(0.85, 1.3 * place.rough * (1 - place.built) * min(1.0, place.shrub + 2 * place.height))
+    ground = blend(grass, moor, wild)
     return blend(ground, _tinted((190, 160, 126), place.look[22], 0.0), max(place.arid, 0.8 * place.barren))
+
+
+def _storeys(place: Surroundings) -> float:
+    usual = _near(place.look[9], 1.5 if place.american else 2.05, 0.5)
+    return usual + 3.2 * max(0.0, place.built - 0.75) + 2.2 * place.downtown
+
+
+def _trees(place: Surroundings) -> float:
+    usual = _near(place.look[19], 0.42, 0.3) + 0.35 * place.forest - 0.3 * place.arid
+    return min(1.0, max(0.03 + 0.3 * place.arid * place.shrub, usual))
 
 
 def _tree(place: Surroundings) -> str:
@@ -180,4 +195,6 @@ def _tree(place: Surroundings) -> str:
         return "palm"
     if place.arid > 0.5:
         return "cactus"
-    return _pick(place.look[23] + 0.9 * place.cold - 0.3, ("round", "round", "tall", "conifer"))
+    # Conifers clothe high and cold ground.
+    upland = place.cold + 3 * place.forest * place.height + 2 * place.rough * place.height
+    return _pick(place.look[23] + 0.9 * upland - 0.3, ("round", "round", "tall", "conifer"))

@@ -29,10 +29,8 @@ _MAX_ROADS = 12
 #: Roads swing to either side of their line by up to this many metres, in waves of 1 to 3 km.
 _SWING_M = 60.0
 _FIRST_YEAR, _YEARS = 2009, 16
-#: Neighbouring tiles that one capture drive covers: about 9 km.
-_DRIVE_TILES = 8
-#: Drives that share the roads of such a neighbourhood.
-_DRIVES = 3
+#: Tiles that one capture drive follows a road through: about 4 km.
+_DRIVE_TILES = 4
 #: The share of a covered road's steps that have a panorama.
 _KEPT = 0.985
 #: Further than this from the coast a tile is all land or all sea.
@@ -197,9 +195,8 @@ def _roads(
     across = unit(detail, 1)[road] + swing * np.sin(phase)
     lean = np.degrees(np.arctan(swing * wave * np.cos(phase)))
     slots = np.column_stack([np.full_like(road, row), np.full_like(road, column), np.full_like(road, axis), road, step])
-    # Each road was taken by one of the few drives of its neighbourhood, for as long as it runs through it.
-    area = mix(seed, 5, row // _DRIVE_TILES, column // _DRIVE_TILES)
-    drive = mix_arrays(area, (detail >> np.uint64(40)) % np.uint64(_DRIVES))[road]
+    # A drive follows one road for kilometres. Were it to take all the roads around, its light would tell the place.
+    drive = mix_arrays(mix(seed, 5, stretch // _DRIVE_TILES), shape)[road]
     return slots, across, along, lean if axis == 0 else 90 - lean, hashes, drive
 
 

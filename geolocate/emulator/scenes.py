@@ -10,17 +10,20 @@ from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from geolocate.emulator.camera import CAMERA_HEIGHT_M, Camera, Viewpoint
+from geolocate.emulator.furniture import place_furniture
+from geolocate.emulator.hills import fill_sea, raise_hills, stand_backdrop
 from geolocate.emulator.light import light_of
-from geolocate.emulator.nature import fill_sea, lay_fields, raise_hills
+from geolocate.emulator.nature import dress_country, lay_fields
 from geolocate.emulator.noise import mix, mix_arrays, unit
 from geolocate.emulator.palettes import palette_of
-from geolocate.emulator.pictures import jpeg_bytes
-from geolocate.emulator.roadside import fill_plots, lay_road, park_cars, place_furniture
+from geolocate.emulator.pictures import scene_bytes
+from geolocate.emulator.roadside import fill_plots, lay_road
 from geolocate.emulator.shapes import Shapes, whole
 from geolocate.emulator.stage import Stage
+from geolocate.emulator.vehicles import park_cars
 from geolocate.emulator.world import Surroundings
 
 Pixels = NDArray[np.float32]
@@ -28,21 +31,25 @@ Pixels = NDArray[np.float32]
 #: How much of the variance of a look is a street's own.
 _STREET_VARIANCE = 0.28
 _TILE = 512
-#: Noise is laid on the ground in two sizes, whose cells are this many metres wide.
-_GROUND_CELLS_M = (0.07, 0.55)
+#: The ground's texture is the same beyond this.
+_FAR_M = 3000.0
+#: Grain and blotches on the ground: how many metres a texel is, how strong, and how far away it blurs, in metres.
+_GROUND_NOISE = ((0.045, 0.9, 12.0), (0.3, 0.75, 120.0))
+#: How rough asphalt, pavement and open ground are.
+_ROUGHNESS = (0.055, 0.05, 0.15)
+_BUILDERS = (
+    fill_sea, raise_hills, stand_backdrop, dress_country, fill_plots, place_furniture, park_cars,
+)  # fmt: skip
 
 
 def draw_scene(surroundings: Surroundings, camera: Camera, nuisance: int) -> bytes:
     """Draw what the camera sees; the same arguments give the same bytes."""
     stage = _stage(surroundings, camera, nuisance)
     image = _ground(stage)
-    fill_sea(stage)
-    raise_hills(stage)
-    fill_plots(stage)
-    place_furniture(stage)
-    park_cars(stage)
+    for add in _BUILDERS:
+        add(stage)
     stage.shapes.paint(ImageDraw.Draw(image))
-    return jpeg_bytes(_exposed(stage, image))
+    return scene_bytes(_exposed(stage, image))
 
 
 def _stage(place: Surroundings, camera: Camera, nuisance: int) -> Stage:
@@ -70,63 +77,73 @@ def _ground(stage: Stage) -> Image.Image:
     lay_fields(stage, shapes)
     lay_road(stage, shapes)
     shapes.paint(ImageDraw.Draw(image))
-    pixels = np.asarray(image, dtype=np.float32).copy()
-    rows = np.arange(size[1], dtype=np.float32) + 0.5
-    below = rows > view.horizon + 1
-    pixels[below] *= _ground_texture(view, rows[below])[..., None]
-    pixels[~below] = _sky(stage, rows[~below])
-    np.clip(pixels, 0, 255, out=pixels)
-    return Image.fromarray(pixels.astype(np.uint8))
+    horizon = min(size[1], max(0, math.ceil(view.horizon + 0.5)))
+    if horizon:
+        image.paste(_sky(stage, horizon), (0, 0))
+    if horizon < size[1]:
+        below = np.asarray(image.crop((0, horizon, *size)), dtype=np.float32)
+        rows = np.arange(horizon, size[1], dtype=np.float32) + 0.5
+        textured = np.clip(below * _ground_texture(stage, rows)[..., None], 0, 255).astype(np.uint8)
+        image.paste(Image.fromarray(textured), (0, horizon))
+    return image
 
 
-def _ground_texture(view: Viewpoint, rows: Pixels) -> Pixels:
+def _ground_texture(stage: Stage, rows: Pixels) -> Pixels:
     """How light each ground pixel is, (rows, width), from noise that lies on the ground in perspective."""
+    view = stage.view
     pitch = math.radians(view.camera.pitch)
     rows = rows.astype(np.float32)
     up = (view.camera.height / 2 - rows) / view.focal
     sink = -(up * math.cos(pitch) + math.sin(pitch))
-    reach = CAMERA_HEIGHT_M / np.maximum(sink, 1e-4)
+    reach = np.minimum(CAMERA_HEIGHT_M / np.maximum(sink, 1e-4), np.float32(_FAR_M))
     ahead = reach * (math.cos(pitch) - up * math.sin(pitch))
     columns = (np.arange(view.camera.width, dtype=np.float32) + 0.5 - view.camera.width / 2) / view.focal
     side = reach[:, None] * columns[None, :]
     east = side * math.cos(view.yaw) + ahead[:, None] * math.sin(view.yaw)
     north = ahead[:, None] * math.cos(view.yaw) - side * math.sin(view.yaw)
+    across = np.abs(east + np.float32(view.x))
+    road, pavement, open_ground = (np.float32(value) for value in _ROUGHNESS)
+    rough = np.where(across < stage.road_m / 2, road, np.where(across < stage.edge_m, pavement, open_ground))
     noise = np.zeros_like(east)
-    for cell_m in _GROUND_CELLS_M:
-        # Far away many cells share a pixel and average out.
-        strength = np.float32(0.13) / (1 + reach[:, None] * np.float32(0.004 / cell_m))
-        at = [(np.clip(v * np.float32(1 / cell_m), -1e8, 1e8)).astype(np.int32) & (_TILE - 1) for v in (east, north)]
-        noise += strength * _noise_tile()[at[0], at[1]]
-    return np.asarray(1 + noise, dtype=np.float32)
+    for tile, (texel_m, strength, blur_m) in zip(_ground_tiles(), _GROUND_NOISE, strict=True):
+        # Far away many texels share a pixel and average out.
+        kept = np.float32(strength) / (1 + reach[:, None] * np.float32(1 / blur_m))
+        at = [(v * np.float32(1 / texel_m)).astype(np.int32) & (_TILE - 1) for v in (east, north)]
+        noise += kept * tile[at[0], at[1]]
+    return np.asarray(1 + rough * noise, dtype=np.float32)
 
 
-def _sky(stage: Stage, rows: Pixels) -> Pixels:
-    """The sky's gradient with clouds, (rows, width, 3)."""
+def _sky(stage: Stage, height: int) -> Image.Image:
+    """The sky's gradient with clouds, down to a row."""
     view, light = stage.view, stage.light
-    rise = np.clip((view.horizon - rows) / (0.9 * view.focal), 0, 1).astype(np.float32)[:, None, None]
-    low, top = (np.array(colour, dtype=np.float32) for colour in (light.sky_low, light.sky_top))
+    width = view.camera.width
+    rows = np.arange(height) + 0.5
+    rise = np.clip((view.horizon - rows) / (0.9 * view.focal), 0, 1)[:, None]
+    low, top = np.array(light.sky_low), np.array(light.sky_top)
+    column = np.round(low + (top - low) * rise).clip(0, 255).astype(np.uint8)
+    gradient = Image.fromarray(np.ascontiguousarray(np.broadcast_to(column[:, None], (height, width, 3))))
     rng = stage.rng(7)
-    down = ((np.arange(len(rows)) * 2 + rng.randrange(_TILE)) % _TILE)[:, None]
-    across = ((np.arange(view.camera.width) + rng.randrange(_TILE) + int(view.yaw * view.focal)) % _TILE)[None, :]
-    clouds = _cloud_tile()[down, across] + np.float32(1.1 * light.overcast - 0.9)
-    clouds = (clouds.clip(0, 1) * np.float32(0.75))[..., None]
-    return np.asarray(
-        (low + (top - low) * rise) * (1 - clouds) + np.array((232, 233, 236), dtype=np.float32) * clouds,
-        dtype=np.float32,
-    )
+    top_row, left = rng.randrange(_TILE), (rng.randrange(_TILE) + int(view.yaw * view.focal)) % _TILE
+    clouds = _cloud_picture().crop((left, top_row, left + width, top_row + height))
+    thickness = [round(191 * min(1.0, max(0.0, level / 255 + 1.1 * light.overcast - 0.9))) for level in range(256)]
+    return Image.composite(Image.new("RGB", gradient.size, (232, 233, 236)), gradient, clouds.point(thickness))
 
 
 def _exposed(stage: Stage, image: Image.Image) -> Image.Image:
     """What the camera makes of the light: gain, colour cast, grain."""
     light = stage.light
     rng = stage.rng(8, round(stage.view.camera.heading * 16))
-    top, left = rng.randrange(_TILE), rng.randrange(_TILE)
-    pixels = np.asarray(image, dtype=np.float32) * (np.array(light.cast, dtype=np.float32) * np.float32(light.gain))
-    height, width = pixels.shape[:2]
-    grain = _tiled_noise()[top : top + height, left : left + width]
-    pixels += (grain * np.float32(light.grain))[..., None]
-    np.clip(pixels, 0, 255, out=pixels)
-    return Image.fromarray(pixels.astype(np.uint8))
+    left, top = rng.randrange(_TILE), rng.randrange(_TILE)
+    table = [min(255, int(level * light.gain * cast + 0.5)) for cast in light.cast for level in range(256)]
+    grain = _grain_picture(light.grain).crop((left, top, left + image.width, top + image.height))
+    return ImageChops.add(image.point(table), grain, 1, -128)
+
+
+@lru_cache(maxsize=8)
+def _grain_picture(strength: int) -> Image.Image:
+    """Grain of so many grey levels around 128, room for a whole picture from any start."""
+    levels = np.clip(np.round(_noise_tile() * strength) + 128, 0, 255).astype(np.uint8)
+    return Image.fromarray(np.tile(levels, (3, 3))).convert("RGB")
 
 
 @lru_cache(maxsize=1)
@@ -138,17 +155,26 @@ def _noise_tile() -> Pixels:
 
 
 @lru_cache(maxsize=1)
-def _tiled_noise() -> Pixels:
-    """The noise three times over in both directions: room for a whole picture from any start."""
-    return np.tile(_noise_tile(), (3, 3))
+def _ground_tiles() -> tuple[Pixels, Pixels]:
+    """Grain, and blotches of several sizes: mean 0 and variance 1, repeating after _TILE texels."""
+    fine, coarse = (
+        (tile - tile.mean()) / tile.std() for tile in (_octaves((64, 128, 256), 20), _octaves((8, 16, 32, 64), 30))
+    )
+    return np.asarray(0.7 * fine + 0.7 * _noise_tile(), dtype=np.float32), np.asarray(coarse, dtype=np.float32)
 
 
 @lru_cache(maxsize=1)
-def _cloud_tile() -> Pixels:
-    """Smooth noise of several sizes, about 0 to 1, that repeats after _TILE pixels."""
+def _cloud_picture() -> Image.Image:
+    """Clouds in 256 levels, wider than high, room for a whole picture from any start."""
+    levels = np.round(np.clip(_octaves((4, 8, 16, 32), 2), 0, 1) * 255).astype(np.uint8)
+    return Image.fromarray(np.tile(levels[::2], (6, 3)))
+
+
+def _octaves(sizes: tuple[int, ...], start: int) -> Pixels:
+    """Sum smooth noise of so many cells a tile, each half as strong as the one before."""
     total = np.zeros((_TILE, _TILE))
-    for octave, cells in enumerate((4, 8, 16, 32)):
-        corners = unit(mix_arrays(2 + octave, np.arange(cells * cells))).reshape(cells, cells)
+    for octave, cells in enumerate(sizes):
+        corners = unit(mix_arrays(start + octave, np.arange(cells * cells))).reshape(cells, cells)
         at = np.arange(_TILE) * cells / _TILE
         low = at.astype(int)
         share = at - low

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from geolocate.emulator import access, parameters, pictures
+from geolocate.emulator.cache import PictureCache
 from geolocate.emulator.camera import Camera
 from geolocate.emulator.faults import Fault, FaultDice, FaultShares
 from geolocate.emulator.panoramas import EmulatedPanorama, nearest_panorama, panorama_by_id
@@ -66,6 +67,7 @@ class Emulator:
     config: EmulatorConfig
     pool: DrawingPool
     dice: FaultDice
+    finished: PictureCache = field(default_factory=PictureCache)
     counters: Counter[str] = field(default_factory=Counter)
 
     async def metadata(self, request: web.Request) -> web.StreamResponse:
@@ -133,7 +135,7 @@ class Emulator:
 
     async def count(self, _: web.Request) -> web.Response:
         """Say what was asked since the start."""
-        names = ("metadata", "billed", "images", "no_imagery", "refused", "faults")
+        names = ("metadata", "billed", "images", "drawn", "no_imagery", "refused", "faults")
         return web.json_response({name: self.counters[name] for name in names})
 
     def _check_access(self, request: web.Request) -> None:
@@ -166,14 +168,19 @@ class Emulator:
     async def _draw(
         self, panorama: EmulatedPanorama, place: parameters.PlaceRequest, view: parameters.ViewRequest
     ) -> bytes:
+        heading = view.heading if view.heading is not None else _heading_to(panorama, place)
+        camera = Camera(heading % 360, view.pitch, view.fov, view.width, view.height)
+        if (body := self.finished.get((panorama.pano_id, camera))) is not None:
+            return body
         surroundings = surroundings_at(
             self.config.seed, panorama.lat, panorama.lon, panorama.road_bearing, panorama.road_rank
         )
         if surroundings is None:  # panoramas lie on mapped ground only
             raise StorageError(f"panorama {panorama.pano_id} lies outside the mapped world")
-        heading = view.heading if view.heading is not None else _heading_to(panorama, place)
-        camera = Camera(heading % 360, view.pitch, view.fov, view.width, view.height)
-        return await self.pool.draw(surroundings, camera, panorama.nuisance)
+        body = await self.pool.draw(surroundings, camera, panorama.nuisance)
+        self.finished.put((panorama.pano_id, camera), body)
+        self.counters["drawn"] += 1
+        return body
 
 
 def _heading_to(panorama: EmulatedPanorama, place: parameters.PlaceRequest) -> float:

@@ -75,7 +75,8 @@ class Shapes:
         for _, index, start, count, size in sorted(self._items):
             end = start + count
             if all(inside[start:end]):
-                width = size * self.view.focal / ahead[start]
+                # A line is as wide as at its far end: one that passes the camera would be a beam.
+                width = size * self.view.focal / max(ahead[start:end])
                 _paint_one(draw, pixels[2 * start : 2 * end], fills[index], width)
             elif count > _LINE and any(front[start:end]):
                 clipped = clip_to_view(seen[start:end], self.view.wide)

@@ -19,12 +19,21 @@ from geolocate.emulator import ground
 from geolocate.emulator.noise import smooth_noise
 
 #: Changes whenever the same seed would draw another world; whoever changes it reruns all that is compared.
-WORLD_VERSION = "1"
+WORLD_VERSION = "2.dev"
 
 #: Wavelength in km and share of the variance, from regions to neighbourhoods.
 _SCALES = ((150.0, 0.42), (25.0, 0.32), (4.0, 0.26))
-#: The country raster's codes.
-GREAT_BRITAIN, UNITED_STATES = 1, 2
+#: The country raster's codes: who drives on the left, who builds as in the United States.
+_UNITED_KINGDOM, _UNITED_STATES, _IRELAND, _MAN, _CHANNEL_ISLANDS, _CANADA, _MEXICO = range(1, 8)
+_LEFT = frozenset({_UNITED_KINGDOM, _IRELAND, _MAN, _CHANNEL_ISLANDS})
+_AMERICAN = frozenset({_UNITED_STATES, _CANADA, _MEXICO})
+#: Directions in which the skyline is known, from north clockwise, and how far one looks for it, in km.
+SKYLINE_DIRECTIONS = 16
+_SKYLINE_KM = (5.0, 11.0, 24.0)
+#: Metres of height for the whole range of the height raster.
+_HEIGHT_M = 2500.0
+#: The height raster is smooth: peaks stand out of it by about this factor.
+_PEAKS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +42,10 @@ class Surroundings:
 
     drives_left: bool
     american: bool
+    irish: bool
     sun_height: float
     built: float
+    downtown: float
     coast_km: float
     sea_bearing: float
     height: float
@@ -49,6 +60,7 @@ class Surroundings:
     cold: float
     road_bearing: float
     road_rank: int
+    skyline: tuple[float, ...]
     look: tuple[float, ...]
 
 
@@ -65,10 +77,12 @@ def surroundings_at(seed: int, lat: float, lon: float, road_bearing: float, road
     east, north = cell.slope("coast")
     share = cell.share
     return Surroundings(
-        drives_left=country == GREAT_BRITAIN,
-        american=country == UNITED_STATES,
+        drives_left=country in _LEFT,
+        american=country in _AMERICAN,
+        irish=country == _IRELAND,
         sun_height=round(90 - abs(lat), 0),
         built=round(built, 2),
+        downtown=round(cell.value("downtown") / 252, 2),
         coast_km=round((cell.value("coast") - 128) / 4, 1),
         sea_bearing=float(round(math.degrees(math.atan2(-east, -north)) % 360)) if (east, north) != (0, 0) else 0.0,
         height=round(cell.value("height") / 252, 2),
@@ -83,8 +97,28 @@ def surroundings_at(seed: int, lat: float, lon: float, road_bearing: float, road
         cold=round(share("climate", frozenset({ground.COLD, ground.POLAR})), 2),
         road_bearing=float(round(road_bearing % 180)),
         road_rank=road_rank,
+        skyline=_skyline(round(lat, 2), round(lon, 2)),
         look=_look(seed, lat, lon, cell, built),
     )
+
+
+@lru_cache(maxsize=16384)
+def _skyline(lat: float, lon: float) -> tuple[float, ...]:
+    """How high the relief stands in each direction, as the tangent of its elevation; 0 where it falls away."""
+    here = _height_m(lat, lon)
+    east_km = 111.195 * math.cos(math.radians(lat))
+    tangents = []
+    for step in range(SKYLINE_DIRECTIONS):
+        turn = 2 * math.pi * step / SKYLINE_DIRECTIONS
+        north, east = math.cos(turn), math.sin(turn)
+        heights = [(km, _height_m(lat + north * km / 111.195, lon + east * km / east_km)) for km in _SKYLINE_KM]
+        tangents.append(max(0.0, *(_PEAKS * (height - here) / (km * 1000) for km, height in heights)))
+    return tuple(round(tangent, 3) for tangent in tangents)
+
+
+def _height_m(lat: float, lon: float) -> float:
+    cell = ground.ground_at(lat, lon)
+    return cell.value("height") / 252 * _HEIGHT_M if cell is not None else 0.0
 
 
 def _look(seed: int, lat: float, lon: float, cell: ground.Cell, built: float) -> tuple[float, ...]:

@@ -1,6 +1,7 @@
 """The world: deterministic, smooth over the ground, and drawn without knowing where."""
 
 import io
+from collections import Counter
 from dataclasses import fields
 
 import numpy as np
@@ -82,7 +83,9 @@ def test_some_panoramas_are_users_and_drives_run_for_kilometres() -> None:
     assert 0 < len(foreign) / len(panoramas) < 0.08
     assert all(len(p.pano_id) > 22 for p in foreign)
     assert all(len(p.pano_id) == 22 for p in panoramas if p.copyright == "© Google")
-    assert len({p.nuisance >> 32 for p in panoramas}) <= 12
+    # Far fewer drives than panoramas, and none that covers the town: its light would tell where it is.
+    drives = Counter(p.nuisance >> 32 for p in panoramas)
+    assert 100 < len(drives) < 0.9 * len({p.pano_id for p in panoramas})
     assert all(len(p.date) == 7 and 2009 <= int(p.date[:4]) <= 2024 for p in panoramas)
 
 
@@ -142,3 +145,14 @@ def test_any_view_can_be_drawn(
 ) -> None:
     body = draw_scene(place(*at), Camera(heading, pitch, fov, width, height), 1 << 40)
     assert Image.open(io.BytesIO(body)).size == (width, height)
+
+
+def test_a_drive_follows_its_road_for_kilometres_in_one_month() -> None:
+    start = nearest_panorama(0, 52.72, -0.4, 1000.0)
+    assert start is not None
+    along = [nearest_panorama(0, start.lat + 0.0005 * k, start.lon, 60.0) for k in range(-80, 80)]
+    same = [p for p in along if p is not None and p.nuisance >> 32 == start.nuisance >> 32]
+    across = [nearest_panorama(0, start.lat, start.lon + 0.0008 * k, 60.0) for k in range(-80, 80)]
+    same += [p for p in across if p is not None and p.nuisance >> 32 == start.nuisance >> 32]
+    assert {p.date for p in same} == {start.date}
+    assert max(abs(p.lat - start.lat) * 111 + abs(p.lon - start.lon) * 67 for p in same) > 0.7
