@@ -1,10 +1,12 @@
 """Tasks of labelling and publishing."""
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
 from geolocate.dataset import PublishRequest, open_dataset, publish
+from geolocate.dataset.cards import card_lines
+from geolocate.storage import read_json
 from tasks.orders import data_root
 from tasks.timing import CLOCK
 
@@ -14,7 +16,11 @@ PUBLISHED = "geolocate.dataset.published"
 @task(task_run_name="publish {request.name}", cache_policy=NO_CACHE)
 def publish_dataset(request: PublishRequest) -> str:
     """Label, split and publish; the same content again is the same version. Gives ``name@version``."""
-    return str(CLOCK.measures(publish)(data_root(), request))
+    ref = CLOCK.measures(publish)(data_root(), request)
+    facts = card_lines(read_json(data_root().dataset(ref.name, ref.version) / "card.json"))
+    told = ("content", "quality", "probes above the prior")
+    get_run_logger().info("%s: %s", ref, "; ".join(f"{name}: {facts[name]}" for name in told))
+    return str(ref)
 
 
 def announce(dataset: str, trained_by: str = "") -> None:

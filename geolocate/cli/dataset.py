@@ -67,15 +67,23 @@ def show(dataset: Annotated[str, typer.Argument(help="NAME or NAME@VERSION.")], 
     Example: geolocate set show uk-cities-50
     """
     from geolocate.dataset import open_dataset
+    from geolocate.dataset.cards import card_lines
 
     version = open_dataset(DataRoot(settings_from_environment().data), dataset)
     if as_json:
         typer.echo(json.dumps(dict(version.card), indent=2, sort_keys=True))
         return
-    table = Table(title=f"{version.ref} ({version.world} world)")
-    table.add_column("property")
-    table.add_column("value", overflow="fold")
-    for key, value in version.card.items():
-        if key != "files":
-            table.add_row(key, json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value))
+    card = version.card
+    table = Table(title=f"{version.ref} ({version.world} world)", show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for name, line in card_lines(card).items():
+        table.add_row(name, line)
+    for sentence in card["biases"]:
+        table.add_row("known bias", sentence)
+    table.add_row("collections", ", ".join(card["collections"]))
+    table.add_row("ground partition", version.partition_version)
+    table.add_row("sha256", version.ref.sha256)
+    table.add_row("card", str(version.path / "card.html"))
+    table.add_row("pictures to look at", str(version.path / "quality.html"))
     Console().print(table)

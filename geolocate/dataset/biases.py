@@ -69,16 +69,13 @@ def _imbalance(card: Card) -> Iterator[str]:
 def _without(card: Card) -> Iterator[str]:
     names = {entry["class_id"]: entry["class_name"] for entry in card["balance"]["classes"]}
     lacking = {part: [names[name] for name in ids] for part, ids in card["splits"]["classes_without"].items()}
-    if lacking["train"]:
-        yield (
-            f"{len(lacking['train'])} of {card['classes']} classes have no training place and can never be the answer: "
-            f"{_some(lacking['train'])}."
-        )
-    if lacking["test"]:
-        yield (
-            f"{len(lacking['test'])} of {card['classes']} classes have no place on test ground and are never tested: "
-            f"{_some(lacking['test'])}."
-        )
+    consequences = {
+        "train": "No training place, so never the answer",
+        "test": "No place on test ground, so never tested",
+    }
+    for part, consequence in consequences.items():
+        if lacking[part]:
+            yield f"{consequence}: {len(lacking[part])} of {card['classes']} classes ({_some(lacking[part])})."
 
 
 def _losses(card: Card) -> Iterator[str]:

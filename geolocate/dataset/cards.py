@@ -6,7 +6,7 @@ rendered; every figure is counted from the rows.
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,30 @@ def card_facts(card: CardInput) -> dict[str, Any]:
         "quality": quality_counts(card.quality),
         "probes": card.probes.as_json(),
     }
+
+
+def card_lines(card: Mapping[str, Any]) -> dict[str, str]:
+    """Give the key facts for a table or a log, a short line each."""
+    balance, dates, quality = card["balance"], card["dates"], card["quality"]
+    splits = card["splits"]
+    above = [result["title"] for result in card["probes"]["results"] if result["above"]]
+    judged = bool(card["probes"]["results"])
+    return {
+        "content": f"{card['images']} images of {card['panoramas']} panoramas, {card['classes']} classes",
+        "of": f"{card['region_title']}, by {card['level']}, {card['world']} world",
+        "parts": _listed({part: splits["by_part"][part] for part in PARTS}),
+        "left out": _listed({reason: count for reason, count in splits["left_out"].items() if count}) or "none",
+        "panoramas a class": f"{balance['panoramas_min']} to {balance['panoramas_max']}, "
+        f"median {balance['panoramas_median']:g}, effective classes {balance['effective_classes']:g}",
+        "captured": f"{dates['earliest']} to {dates['latest']}" if dates["earliest"] else "not dated",
+        "licences": _listed(card["licenses"]),
+        "quality": f"{quality['flagged']} of {quality['images']} images flagged, {quality['measured']} measured",
+        "probes above the prior": ", ".join(above) or ("none" if judged else f"not judged: {card['probes']['reason']}"),
+    }
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _counts(values: Iterable[Any]) -> dict[str, int]:

@@ -14,13 +14,14 @@ from matplotlib.figure import Figure
 from geolocate.geography.boundaries import boundary_of
 from geolocate.geography.regions import Region
 
+_REST = "in no part"
 # Okabe and Ito's colours, which people who do not tell red from green can tell apart; the marks differ too.
 _MARKS = {
     "train": ("#0072B2", "o"),
     "val": ("#009E73", "s"),
     "calibration": ("#CC79A7", "D"),
     "test": ("#D55E00", "^"),
-    "in no part": ("#9CA3AF", "."),
+    _REST: ("#9CA3AF", "."),
 }
 _LAND, _COAST, _SEA = "#ECEBE4", "#A8A69A", "#F7FAFC"
 
@@ -30,13 +31,16 @@ def coverage_map(panoramas: pd.DataFrame, region: Region, title: str) -> bytes:
     figure = Figure(figsize=(6.4, 7.2))
     axes = figure.add_subplot()
     _draw_land(axes, region, panoramas)
-    part = panoramas["part"].where(panoramas["part"].isin(_MARKS), "in no part")
-    for name in reversed(_MARKS):
+    part = panoramas["part"].where(panoramas["part"].isin(_MARKS), _REST)
+    for layer, (name, (colour, mark)) in enumerate(_MARKS.items()):
         rows = panoramas[part == name]
         if len(rows):
-            colour, mark = _MARKS[name]
             label = f"{name} ({len(rows)})"
-            axes.scatter(rows["lon"], rows["lat"], s=11, c=colour, marker=mark, linewidths=0, label=label, zorder=3)
+            # The few on top of the many; what is in no part lies below.
+            zorder = 2 if name == _REST else 3 + layer
+            axes.scatter(
+                rows["lon"], rows["lat"], s=11, c=colour, marker=mark, linewidths=0, label=label, zorder=zorder
+            )
     axes.legend(loc="best", fontsize=8, framealpha=0.9, title="panoramas", title_fontsize=8)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("longitude, degrees")

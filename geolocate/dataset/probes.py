@@ -9,6 +9,7 @@ panorama vote by their mean probabilities.
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from geolocate.geography.distances import geometric_median, haversine_km
 
 Array = NDArray[np.float64]
 
-_TREES = 100
+_TREES = 60
 _LEAF = 3
 _SEED = 0
 #: More pictures than this take long and tell little more: a probe looks for what is plain.
@@ -88,7 +89,9 @@ def run_probes(rows: pd.DataFrame, measures: pd.DataFrame) -> ProbeReport:
         reason = f"{blocks} blocks of test ground with pictures of known classes, {_LEAST_BLOCKS} are needed"
         return ProbeReport((), None, int(test["source_id"].nunique()), blocks, reason)
     trial = _Trial.between(_at_most(train), _at_most(test))
-    results = tuple(trial.judge(name, title, features) for name, (title, features) in PROBES.items())
+    # A thread a probe: trees are grown outside Python's lock, and joblib's own threads would idle on small forests.
+    with ThreadPoolExecutor() as pool:
+        results = tuple(pool.map(lambda name: trial.judge(name, *PROBES[name]), PROBES))
     return ProbeReport(results, trial.chance(), len(trial.panoramas), blocks)
 
 
@@ -174,7 +177,7 @@ class _Trial:
     def _probabilities(self, features: Callable[[pd.DataFrame], Array]) -> Array:
         """Mean probabilities (panoramas, classes) over the views of each test panorama."""
         both = features(pd.concat([self.train, self.test]))
-        forest = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, random_state=_SEED, n_jobs=-1)
+        forest = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, random_state=_SEED)
         forest.fit(both[: len(self.train)], self.classes.get_indexer(pd.Index(self.train["class_id"])))
         views = pd.DataFrame(forest.predict_proba(both[len(self.train) :]))
         return views.groupby(self.test["source_id"].to_numpy()).mean().to_numpy()
