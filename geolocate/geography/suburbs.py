@@ -5,45 +5,22 @@ In: the largest places of a region. Out: for each its parent (itself when it is 
 The rule, from the largest place to the smallest: an override decides; else a place inside a city's area
 (``merging.areas`` of the region's file) belongs to that city; else it joins the city in whose radius it lies,
 the relatively nearest if there are several. A city's radius is ``radius_factor`` * sqrt(thousands of people) km;
-one with an area has no radius, because its limits are known. Only classes of their own take places in, so there
-are no chains.
+one with an area has no radius, because its limits are known. Only classes of their own take places in by the rule;
+an override that names a suburb leads on to that suburb's city.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.spatial import cKDTree
 
-from geolocate.errors import RegionError
-from geolocate.geography.distances import Floats, haversine_km
-from geolocate.geography.places import load_places
-from geolocate.geography.regions import Area, Region, region_file
+from geolocate.geography.distances import EARTH_RADIUS_KM, Floats, haversine_km, unit_vectors
+from geolocate.geography.overrides import Override, read_overrides
+from geolocate.geography.regions import Area, Region
 
-
-@dataclass(frozen=True, slots=True)
-class _Override:
-    parent_id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """The places as plain columns, largest first."""
-
-    place_id: list[str]
-    name: list[str]
-    admin2: list[str]
-    lat: Floats
-    lon: Floats
-    radius_km: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    parent: int  # row number
-    reason: str
+Ints = npt.NDArray[np.int64]
 
 
 def city_radius_km(region: Region, population: npt.ArrayLike) -> Floats:
@@ -51,91 +28,107 @@ def city_radius_km(region: Region, population: npt.ArrayLike) -> Floats:
     return region.merging.radius_factor * np.sqrt(np.asarray(population, float) / 1000.0)
 
 
-def merge_suburbs(region: Region, places: pd.DataFrame, overrides: Path | None = None) -> pd.DataFrame:
-    """Return for each place its class: place_id, name, parent_id, parent_name, reason, distance_km.
-
-    ``places`` is a table as of ``top_places``; the result keeps its order. ``overrides`` is a CSV with place_id,
-    parent_id, reason, and stands for the region's own suburb_overrides.csv; a place that is its own parent stays a
-    class. Raises RegionError for an override of unknown places.
-    """
-    places = places.sort_values(["population", "place_id"], ascending=[False, True])
-    columns = _Columns(
-        place_id=places["place_id"].tolist(),
-        name=places["name"].tolist(),
-        admin2=places["admin2"].tolist(),
-        lat=places["lat"].to_numpy(float),
-        lon=places["lon"].to_numpy(float),
-        radius_km=city_radius_km(region, places["population"]),
-    )
-    table = _read_overrides(region, overrides)
-    decisions: list[_Decision] = []
-    roots: list[int] = []
-    for row in range(len(places)):
-        decisions.append(_decide(region, columns, row, roots, table))
-        if decisions[-1].parent == row:
-            roots.append(row)
-    parent = np.array([decision.parent for decision in decisions], dtype=int)
-    return _as_table(places, parent, [decision.reason for decision in decisions])
-
-
-def _as_table(places: pd.DataFrame, parent: npt.NDArray[np.int64], reasons: list[str]) -> pd.DataFrame:
-    lat, lon = places["lat"].to_numpy(float), places["lon"].to_numpy(float)
-    table = pd.DataFrame(
-        {
-            "place_id": places["place_id"].to_numpy(),
-            "name": places["name"].to_numpy(),
-            "parent_id": places["place_id"].to_numpy()[parent],
-            "parent_name": places["name"].to_numpy()[parent],
-            "reason": reasons,
-            "distance_km": haversine_km(lat, lon, lat[parent], lon[parent]).round(2),
-        },
-        index=places.index,
-    )
-    return table.sort_index().reset_index(drop=True)
-
-
-def _decide(region: Region, places: _Columns, row: int, roots: list[int], overrides: dict[str, _Override]) -> _Decision:
-    override = overrides.get(places.place_id[row])
-    if override and override.parent_id in places.place_id:
-        parent = places.place_id.index(override.parent_id)
-        if parent == row or parent in roots:
-            return _Decision(parent, f"override: {override.reason}")
-    root_of_id = {places.place_id[root]: root for root in roots}
-    for area in region.merging.areas:
-        if area.parent_id in root_of_id and places.admin2[row] in area.admin2:
-            return _Decision(root_of_id[area.parent_id], f"inside {area.name} (since {area.valid_from})")
-    return _nearest_root(region, places, row, roots)
-
-
-def _nearest_root(region: Region, places: _Columns, row: int, roots: list[int]) -> _Decision:
-    with_area = {area.parent_id for area in region.merging.areas}
-    near = np.array([root for root in roots if places.place_id[root] not in with_area], dtype=int)
-    if len(near) == 0:
-        return _Decision(row, "its own class")
-    radius = places.radius_km[near]
-    distance = haversine_km(places.lat[row], places.lon[row], places.lat[near], places.lon[near])
-    best = int(np.argmin(distance / radius))
-    if distance[best] > radius[best]:
-        return _Decision(row, "its own class")
-    return _Decision(int(near[best]), f"within {radius[best]:.1f} km of {places.name[near[best]]}")
-
-
 def area_of(region: Region, place_id: str) -> Area | None:
     """Return the area of a city whose limits are known, or None."""
     return next((area for area in region.merging.areas if area.parent_id == place_id), None)
 
 
-def _read_overrides(region: Region, path: Path | None) -> dict[str, _Override]:
-    source = path or region_file(region, "suburb_overrides.csv")
-    try:
-        rows = pd.read_csv(source, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise RegionError(f"suburb overrides {source}: {error}") from None
-    missing = {"place_id", "parent_id", "reason"} - set(rows.columns)
-    if missing:
-        raise RegionError(f"suburb overrides {source}: no column {', '.join(sorted(missing))}")
-    unknown = sorted({*rows["place_id"], *rows["parent_id"]} - {*load_places(region)["place_id"]})
-    if unknown:
-        raise RegionError(f"suburb overrides {source}: place {unknown[0]!r} is not in places.csv of {region.name!r}")
-    columns = (rows["place_id"], rows["parent_id"], rows["reason"])
-    return {str(place): _Override(str(parent), str(reason)) for place, parent, reason in zip(*columns, strict=True)}
+def merge_suburbs(region: Region, places: pd.DataFrame, overrides: Path | None = None) -> pd.DataFrame:
+    """Return for each place its class: place_id, name, parent_id, parent_name, reason, distance_km.
+
+    ``places`` is a table as of ``top_places``; the result keeps its order. ``overrides`` is a CSV with place_id,
+    parent_id, reason, and stands for the region's own suburb_overrides.csv; a place that is its own parent stays a
+    class. An override whose parent is not among the places cannot be followed, and the reason says so. Raises
+    RegionError for a wrong table of overrides.
+    """
+    ordered = places.sort_values(["population", "place_id"], ascending=[False, True])
+    merging = _Merging(region, ordered.reset_index(drop=True))
+    merging.by_override(read_overrides(region, overrides))
+    merging.by_area()
+    merging.by_radius()
+    table = merging.table().set_index(ordered.index)
+    return table.loc[places.index].reset_index(drop=True)
+
+
+class _Merging:
+    """The places, largest first, and what has been decided about each so far."""
+
+    def __init__(self, region: Region, places: pd.DataFrame) -> None:
+        self.region = region
+        self.places = places
+        self.row_of = {place_id: row for row, place_id in enumerate(places["place_id"])}
+        self.parent: Ints = np.arange(len(places), dtype=np.int64)
+        self.open = np.ones(len(places), dtype=bool)
+        self.reason = np.full(len(places), "its own class", dtype=object)
+        self.note = np.full(len(places), "", dtype=object)
+
+    def by_override(self, overrides: dict[str, Override]) -> None:
+        for place_id, override in overrides.items():
+            row, parent = self.row_of.get(place_id), self.row_of.get(override.parent_id)
+            if row is None:
+                continue
+            if parent is None:
+                self.note[row] = f"; override into {override.parent_id} not followed, it is not among the places"
+            else:
+                self._decide(np.array([row]), parent, f"override: {override.reason}")
+
+    def by_area(self) -> None:
+        for area in self.region.merging.areas:
+            parent = self.row_of.get(area.parent_id)
+            if parent is None:
+                continue
+            city = int(self.parent[parent])  # where an override has led the city of the area
+            if self.open[city]:
+                self._decide(np.array([city]), city, "its own class")
+            # The drawn border is coarse: a place whose county in the gazetteer bears the area's name is inside too.
+            inside = self.places["admin2"].isin(area.admin2) | (self.places["county"] == area.name)
+            rows = np.flatnonzero(inside.to_numpy() & self.open)
+            self._decide(rows, city, f"inside {area.name} (since {area.valid_from})")
+
+    def by_radius(self) -> None:
+        """Walk down from the largest place; a place that was taken in takes in none itself."""
+        lat, lon = self.places["lat"].to_numpy(float), self.places["lon"].to_numpy(float)
+        radius = city_radius_km(self.region, self.places["population"])
+        names = self.places["name"].to_numpy(dtype=object)
+        child, parent = _within_radius(lat, lon, radius)
+        ratio = haversine_km(lat[child], lon[child], lat[parent], lon[parent]) / radius[parent]
+        limitless = np.isin(self.places["place_id"], [area.parent_id for area in self.region.merging.areas])
+        fits = np.flatnonzero((ratio <= 1) & self.open[child] & ~limitless[parent])
+        for pair in fits[np.lexsort((parent[fits], ratio[fits], child[fits]))]:
+            row, city = int(child[pair]), int(parent[pair])
+            if self.open[row] and self.parent[city] == city:
+                self._decide(np.array([row]), city, f"within {radius[city]:.1f} km of {names[city]}")
+
+    def _decide(self, rows: Ints, parent: int, reason: str) -> None:
+        self.parent[rows] = parent
+        self.reason[rows] = reason
+        self.open[rows] = False
+
+    def table(self) -> pd.DataFrame:
+        """Lead each place to the class at the end of its way, and measure how far that is."""
+        root = self.parent
+        while (root[root] != root).any():
+            root = root[root]
+        lat, lon = self.places["lat"].to_numpy(float), self.places["lon"].to_numpy(float)
+        ids, names = self.places["place_id"].to_numpy(), self.places["name"].to_numpy()
+        return pd.DataFrame(
+            {
+                "place_id": ids,
+                "name": names,
+                "parent_id": ids[root],
+                "parent_name": names[root],
+                "reason": self.reason + self.note,
+                "distance_km": haversine_km(lat, lon, lat[root], lon[root]).round(2),
+            }
+        )
+
+
+def _within_radius(lat: Floats, lon: Floats, radius_km: Floats) -> tuple[Ints, Ints]:
+    """Return the pairs of a place and an earlier one in whose radius it lies (or on its edge)."""
+    vectors = unit_vectors(lat, lon)
+    chord = 2 * np.sin(radius_km / EARTH_RADIUS_KM / 2) * (1 + 1e-9)
+    found = cKDTree(vectors).query_ball_point(vectors, chord)
+    parent = np.repeat(np.arange(len(found)), [len(rows) for rows in found])
+    child = np.concatenate([np.asarray(rows, dtype=np.int64) for rows in found])
+    later = child > parent
+    return child[later], parent[later]
