@@ -22,14 +22,22 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-@cache
-def _transformer(crs: str) -> Transformer:
+def checked_crs(crs: str) -> CRS:
+    """Return the CRS of a zone, or raise RegionError when it is unknown or not projected."""
     try:
         projected = CRS.from_user_input(crs)
     except CRSError:
         raise RegionError(f"crs {crs!r} of a zone: give a projected CRS such as EPSG:3035") from None
     if projected.geodetic_crs is None or not projected.is_projected:
         raise RegionError(f"crs {crs!r} of a zone is not projected: give one in metres such as EPSG:3035")
+    if {axis.unit_name for axis in projected.axis_info} != {"metre"}:
+        raise RegionError(f"crs {crs!r} of a zone is not in metres: give one such as EPSG:3035")
+    return projected
+
+
+@cache
+def _transformer(crs: str) -> Transformer:
+    projected = checked_crs(crs)
     return Transformer.from_crs(projected.geodetic_crs, projected, always_xy=True)
 
 

@@ -85,7 +85,6 @@ class Region(_Section):
     title: str
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")]
     driving_side: Literal["left", "right"]
-    languages: tuple[str, ...]
     diagonal_km: Km
     grid_km: Km
     coast_tolerance_m: Annotated[float, Field(ge=0)]

@@ -12,7 +12,6 @@ MADE_UP = """
 title = "Somewhere"
 country = "IS"
 driving_side = "right"
-languages = ["is"]
 diagonal_km = 100.0
 grid_km = 10.0
 coast_tolerance_m = 500.0
