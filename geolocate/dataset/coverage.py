@@ -4,15 +4,17 @@ In: panoramas with positions and parts, and the region. Out: PNG bytes, the same
 """
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import shapely
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from geolocate.geography.boundaries import boundary_of
 from geolocate.geography.regions import Region
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _REST = "in no part"
 # Okabe and Ito's colours, which people who do not tell red from green can tell apart; the marks differ too.
@@ -28,6 +30,9 @@ _LAND, _COAST, _SEA = "#ECEBE4", "#A8A69A", "#F7FAFC"
 
 def coverage_map(panoramas: pd.DataFrame, region: Region, title: str) -> bytes:
     """Draw each panorama (``lat, lon, part``) over the region's land, framed by the land where any is."""
+    # Loading it takes most of a second, which only publishing should pay.
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(6.4, 7.2))
     axes = figure.add_subplot()
     _draw_land(axes, region, panoramas)
@@ -51,7 +56,7 @@ def coverage_map(panoramas: pd.DataFrame, region: Region, title: str) -> bytes:
     return body.getvalue()
 
 
-def _draw_land(axes: Axes, region: Region, panoramas: pd.DataFrame) -> None:
+def _draw_land(axes: "Axes", region: Region, panoramas: pd.DataFrame) -> None:
     """Draw the parts of the land that the panoramas' surroundings touch: no ocean for a rock or a far-off state."""
     axes.set_facecolor(_SEA)
     parts = shapely.get_parts(boundary_of(region).outline)

@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesClassifier
 
 from geolocate.dataset.measures import TABLES, THUMB, thumbnails
 from geolocate.geography.distances import geometric_median, haversine_km
 
 Array = NDArray[np.float64]
 
-_TREES = 60
+_TREES = 40
 _LEAF = 3
 _SEED = 0
 #: More pictures than this take long and tell little more: a probe looks for what is plain.
@@ -176,6 +175,9 @@ class _Trial:
 
     def _probabilities(self, features: Callable[[pd.DataFrame], Array]) -> Array:
         """Mean probabilities (panoramas, classes) over the views of each test panorama."""
+        # Loading it takes a second, which only publishing should pay.
+        from sklearn.ensemble import ExtraTreesClassifier
+
         both = features(pd.concat([self.train, self.test]))
         forest = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, random_state=_SEED)
         forest.fit(both[: len(self.train)], self.classes.get_indexer(pd.Index(self.train["class_id"])))

@@ -12,7 +12,7 @@ from tests.dataset.scenes import SIDE, scene, with_pictures
 from tests.manifest.rows import manifest_rows
 
 CLASSES = 4
-PER_CLASS = 40
+PER_CLASS = 30
 
 
 @pytest.fixture
