@@ -1,11 +1,13 @@
 """Tasks of labelling and publishing."""
 
+import pandas as pd
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
 from geolocate.dataset import PublishRequest, open_dataset, publish
 from geolocate.dataset.cards import card_lines
+from geolocate.dataset.splits import cost_lines
 from geolocate.storage import read_json
 from tasks.orders import data_root
 from tasks.timing import CLOCK
@@ -17,9 +19,14 @@ PUBLISHED = "geolocate.dataset.published"
 def publish_dataset(request: PublishRequest) -> str:
     """Label, split and publish; the same content again is the same version. Gives ``name@version``."""
     ref = CLOCK.measures(publish)(data_root(), request)
-    facts = card_lines(read_json(data_root().dataset(ref.name, ref.version) / "card.json"))
+    folder = data_root().dataset(ref.name, ref.version)
+    card = read_json(folder / "card.json")
+    facts = card_lines(card)
     told = ("content", "quality", "probes above the prior")
     get_run_logger().info("%s: %s", ref, "; ".join(f"{name}: {facts[name]}" for name in told))
+    names = pd.read_parquet(folder / "classes.parquet").set_index("class_id")["class_name"]
+    for line in cost_lines(card["splits"], names):
+        get_run_logger().info("%s: %s", ref.name, line)
     return str(ref)
 
 

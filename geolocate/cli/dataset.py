@@ -8,10 +8,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from geolocate.cli import partition
 from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot
 
 app = typer.Typer(help="Publish labelled dataset versions and look at them.", no_args_is_help=True)
+
+partition.register(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -39,6 +42,7 @@ def publish(
 
     from geolocate.dataset import PublishRequest, open_dataset
     from geolocate.dataset import publish as publish_version
+    from geolocate.dataset.splits import cost_lines
     from geolocate.errors import DatasetError
 
     try:
@@ -58,6 +62,9 @@ def publish(
     ref = publish_version(root, request)
     version = open_dataset(root, str(ref))
     typer.echo(f"{ref}: {version.card['images']} images, {len(version.classes)} classes, in {version.path}")
+    names = version.classes.set_index("class_id")["class_name"]
+    for line in cost_lines(version.card["splits"], names):
+        typer.echo(f"  {line}")
 
 
 @app.command()

@@ -99,19 +99,19 @@ def split_costs(panoramas: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def cost_lines(costs: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    """Say what a split costs, in lines to print; ``names`` gives the classes' names by their ids."""
+def cost_lines(costs: Mapping[str, Any], names: "pd.Series[str]") -> list[str]:
+    """Say what a split costs, in lines to print; ``names`` has the classes' names under their ids."""
     total = max(costs["panoramas"], 1)
-    parts = ", ".join(f"{part} {count}" for part, count in costs["by_part"].items())
+    parts = ", ".join(f"{part} {costs['by_part'][part]}" for part in PARTS)
     lines = [f"{costs['panoramas']} panoramas: {parts}; {costs['sample']} in the probability sample"]
     lines += [
-        f"left out, {reason}: {count} ({count / total:.0%}), {LEFT_OUT[reason]}"
-        for reason, count in costs["left_out"].items()
-        if count
+        f"left out, {reason}: {costs['left_out'][reason]} ({costs['left_out'][reason] / total:.0%}), {meaning}"
+        for reason, meaning in LEFT_OUT.items()
+        if costs["left_out"][reason]
     ]
-    for part, ids in costs["classes_without"].items():
-        if ids:
-            some = ", ".join(names.get(one, one) for one in ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
+    for part in PARTS:
+        if ids := costs["classes_without"].get(part):
+            some = ", ".join(str(names.get(one, one)) for one in ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
             lines.append(f"classes without {part}: {len(ids)} of {costs['classes']} ({some})")
     return lines
 
