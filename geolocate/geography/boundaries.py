@@ -70,8 +70,8 @@ class Boundary:
     def admin(self, lat: npt.ArrayLike, lon: npt.ArrayLike) -> pd.DataFrame:
         """Return country (ISO 3166-1), admin1 (ISO 3166-2) and admin2 of each position; None outside the region.
 
-        ``admin2`` is the FIPS county code in the US and the ISO 3166-2 code of the authority in the UK. A position
-        off the coast takes the nearest unit.
+        ``admin2`` is the FIPS county code in the US and the GSS code of the authority in the UK. A position off the
+        coast takes the nearest unit.
         """
         at = project(self.region, lat, lon)
         inside = self.contains(lat, lon)

@@ -66,10 +66,10 @@ def test_every_listed_place_is_inside(name: str, request: pytest.FixtureRequest)
     assert outside["name"].tolist() == []
 
 
-def test_admin_units_are_iso_and_fips_codes(uk: Region, us: Region) -> None:
+def test_admin_units_are_iso_gss_and_fips_codes(uk: Region, us: Region) -> None:
     british = boundary_of(uk).admin([51.456, 54.597, 53.35], [-1.275, -5.930, -6.26])
-    assert british.iloc[0].tolist() == ["GB", "GB-ENG", "GB-WBK"]
-    assert british.iloc[1]["admin1"] == "GB-NIR"
+    assert british.iloc[0].tolist() == ["GB", "GB-ENG", "E06000037"]
+    assert british.iloc[1].tolist() == ["GB", "GB-NIR", "N09000003"]
     assert british.iloc[2].tolist() == [None, None, None]
     american = boundary_of(us).admin([40.678, 21.307], [-73.944, -157.858])
     assert american.to_numpy().tolist() == [["US", "US-NY", "36047"], ["US", "US-HI", "15003"]]
