@@ -56,6 +56,11 @@ class DataRoot:
         path = self.image(sha256)
         return path.exists() and path.stat().st_size == size
 
+    @property
+    def measures(self) -> Path:
+        """What was measured of the pictures, thumbnails among it, by content hash."""
+        return self.path / "store" / "measures"
+
     def features(self, encoder: str) -> Path:
         """The cached features of one encoder and transform."""
         return self.path / "store" / "features" / safe_name(encoder)

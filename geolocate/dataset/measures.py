@@ -107,7 +107,7 @@ def _as_integer(value: imagehash.ImageHash) -> int:
 
 
 def _folder(root: DataRoot) -> Path:
-    return root.path / "store" / "measures" / f"v{_VERSION}"
+    return root.measures / f"v{_VERSION}"
 
 
 def _read_cache(root: DataRoot) -> pd.DataFrame:
