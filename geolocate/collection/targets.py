@@ -14,13 +14,14 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from geolocate.geography.boundaries import admin_units, boundary_of
+from geolocate.geography.boundaries import boundary_of
 from geolocate.geography.cells import cell_code
+from geolocate.geography.cities import Cities, cities_from
 from geolocate.geography.grids import grid_cells, zone_cells
 from geolocate.geography.places import top_places
-from geolocate.geography.projections import Floats, geometry_to_metres, project
+from geolocate.geography.projections import Floats
 from geolocate.geography.regions import Region
-from geolocate.geography.suburbs import area_of, city_radius_km, merge_suburbs
+from geolocate.geography.suburbs import merge_suburbs
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -108,35 +109,10 @@ def cell_targets(region: Region, cell_km: float) -> Iterator[CellTarget]:
 
 
 @dataclass(frozen=True)
-class Cities:
-    """All places of a plan in the metres of their zones, with the class of each."""
-
-    zone: Ints
-    x: Floats
-    y: Floats
-    radius: Floats
-    parent: npt.NDArray[np.object_]
-    population: Floats
-
-    def relative_distance(self, rows: Ints, x: Floats, y: Floats) -> Floats:
-        """Return the least distance to any of the places, each divided by that place's radius."""
-        if len(rows) == 0:
-            return np.full(len(x), np.inf)
-        distance = np.hypot(x[:, None] - self.x[rows], y[:, None] - self.y[rows])
-        return np.asarray((distance / self.radius[rows]).min(axis=1))
-
-    def rivals_of(self, members: Ints) -> Ints:
-        """Return the places of other classes whose discs overlap a member's: only they can be relatively nearer."""
-        gap = np.hypot(self.x[:, None] - self.x[members], self.y[:, None] - self.y[members])
-        overlap = (gap < self.radius[:, None] + self.radius[members]).any(axis=1)
-        other = (self.zone == self.zone[members[0]]) & (self.parent != self.parent[members[0]])
-        return np.flatnonzero(overlap & other)
-
-
-@dataclass(frozen=True)
 class CityTarget:
-    """The surroundings of a city and its suburbs: the discs of their radii, on land, nearest to this city.
+    """The surroundings of a city and its suburbs: the discs of their radii, on land, relatively nearest to this city.
 
+    Which positions are its own follows the rule of ``geography.cities``, by which panoramas are labelled.
     Points are spread over the members by population. A position in several discs is met more often, and so stands
     for less land: ``area_km2`` divides by the sum of the members' densities there (Horvitz and Thompson).
     """
@@ -186,10 +162,7 @@ def city_targets(region: Region, top: int) -> Iterator[CityTarget]:
     """Return the classes of the ``top`` largest places, largest first, suburbs merged."""
     places = top_places(region, top).reset_index(drop=True)
     classes = merge_suburbs(region, places)
-    at = project(region, places["lat"].to_numpy(), places["lon"].to_numpy())
-    people = places["population"].to_numpy(float)
-    parent = classes["parent_id"].to_numpy(dtype=object)
-    cities = Cities(at.zone, at.x, at.y, city_radius_km(region, people) * 1000.0, parent, people)
+    cities = cities_from(region, places, classes)
     for row in np.flatnonzero(classes["parent_id"] == classes["place_id"]):
         yield _city_target(region, places, cities, int(row))
 
@@ -199,14 +172,14 @@ def _city_target(region: Region, places: pd.DataFrame, cities: Cities, row: int)
     members = np.flatnonzero(cities.parent == place_id)
     discs = shapely.buffer(shapely.points(cities.x[members], cities.y[members]), cities.radius[members] * 1.01)
     ground = shapely.intersection(boundary_of(region).land[zone], shapely.union_all(discs))
-    area = area_of(region, place_id)
-    if area is not None:
-        units = admin_units(region)
-        limits = shapely.union_all(units[units["admin2"].isin(area.admin2)].geometry.to_numpy())
-        ground = shapely.intersection(ground, geometry_to_metres(region.zones[zone].crs, limits))
+    limits = cities.limits(place_id)
+    if limits is None:
+        rivals, ground = cities.rivals_of(members), shapely.difference(ground, cities.areas_in(zone))
+    else:
+        rivals, ground = members[:0], shapely.intersection(ground, limits)
     shapely.prepare(ground)
     name = str(places["name"].iloc[row])
-    target = CityTarget(place_id, name, zone, cities, members, cities.rivals_of(members), ground, np.ones(len(members)))
+    target = CityTarget(place_id, name, zone, cities, members, rivals, ground, np.ones(len(members)))
     return replace(target, disc_km2=np.array([_disc_km2(target, int(member)) for member in members]))
 
 

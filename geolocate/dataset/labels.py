@@ -7,19 +7,14 @@ own position, not from the point that was asked for, so a relabelling needs no r
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
 
-from geolocate.geography.distances import EARTH_RADIUS_KM, unit_vectors
+from geolocate.geography.cities import cities_of
 from geolocate.geography.grids import cell_ids
 from geolocate.geography.places import top_places
 from geolocate.geography.regions import Region
 from geolocate.geography.suburbs import merge_suburbs
 from geolocate.geography.towns import town_names
-
-#: Beyond this a panorama belongs to no city: twice the radius of the largest British one.
-CITY_REACH_KM = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +37,7 @@ def label_panoramas(region: Region, positions: pd.DataFrame, settings: LabelSett
         {
             "source_id": positions["source_id"].to_numpy(),
             "cell": cell_ids(region, settings.cell_km, lat, lon),
-            "city": _cities(region, lat, lon, settings),
+            "city": cities_of(region, settings.top, settings.suburb_overrides).owners(lat, lon),
             "town": town_names(region, lat, lon),
         }
     )
@@ -51,13 +46,3 @@ def label_panoramas(region: Region, positions: pd.DataFrame, settings: LabelSett
 def merged_cities(region: Region, settings: LabelSettings) -> pd.DataFrame:
     """Merge the region's ``top`` largest places: ``place_id, name, parent_id, parent_name, reason, distance_km``."""
     return merge_suburbs(region, top_places(region, settings.top), settings.suburb_overrides)
-
-
-def _cities(region: Region, lat: np.ndarray, lon: np.ndarray, settings: LabelSettings) -> np.ndarray:
-    places = top_places(region, settings.top)
-    parents = merged_cities(region, settings).set_index("place_id")["parent_id"]
-    tree = cKDTree(unit_vectors(places["lat"].to_numpy(float), places["lon"].to_numpy(float)))
-    reach = 2 * np.sin(CITY_REACH_KM / EARTH_RADIUS_KM / 2)
-    chord, nearest = tree.query(unit_vectors(lat, lon))
-    ids = parents.loc[places["place_id"]].to_numpy(str)[nearest]
-    return np.where(chord <= reach, ids, "")

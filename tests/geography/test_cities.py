@@ -1,0 +1,80 @@
+"""Whose ground a position is: one rule for planning and for labelling."""
+
+import time
+
+import numpy as np
+import pytest
+
+from geolocate.collection.plan import PlanRequest, make_plan
+from geolocate.geography.cities import LEAST_RADIUS_KM, REACH, cities_of, ground_radius_km
+from geolocate.geography.places import top_places
+from geolocate.geography.projections import project
+from geolocate.geography.regions import Region, load_region
+from geolocate.geography.suburbs import merge_suburbs
+
+LONDON, WATFORD, MANCHESTER, NEW_YORK, JERSEY_CITY = "2643743", "2634677", "2643123", "5128581", "5099836"
+
+
+@pytest.mark.parametrize(("region", "top"), [("uk", 50), ("uk", 150), ("us", 150)])
+def test_a_planned_point_is_labelled_as_its_class(region: str, top: int) -> None:
+    plan = make_plan(PlanRequest(region=region, top=top, per_place=6, draws=2))
+    assert plan["group_id"].nunique() > 40
+    own = cities_of(load_region(region), top).owners(plan["lat"], plan["lon"])
+    assert (own == plan["group_id"]).all()
+
+
+def test_after_a_snap_of_250_m_nearly_every_panorama_keeps_its_class(uk: Region) -> None:
+    plan = make_plan(PlanRequest(region="uk", top=150, per_place=6, draws=2))
+    way = np.random.default_rng(0).uniform(0, 2 * np.pi, len(plan))
+    lat = plan["lat"] + 0.25 * np.sin(way) / 111.2
+    lon = plan["lon"] + 0.25 * np.cos(way) / (111.2 * np.cos(np.radians(plan["lat"])))
+    assert (cities_of(uk, 150).owners(lat, lon) == plan["group_id"]).mean() > 0.99
+
+
+def test_inside_greater_london_it_is_london_and_outside_it_is_not(uk: Region) -> None:
+    cities = cities_of(uk, 150)
+    croydon, edgware, watford, dartford = (51.376, -0.098), (51.6137, -0.275), (51.655, -0.396), (51.444, 0.217)
+    lat, lon = zip(croydon, edgware, watford, dartford, strict=True)
+    own = cities.owners(lat, lon)
+    # Edgware is nearer to Watford than to Charing Cross, but a part of London.
+    assert own[:3].tolist() == [LONDON, LONDON, WATFORD]
+    assert own[3] != LONDON
+
+
+def test_the_hudson_divides_new_york_from_jersey_city(us: Region) -> None:
+    own = cities_of(us, 150).owners([40.75, 40.72, 40.5795], [-73.99, -74.05, -74.0])
+    assert own.tolist() == [NEW_YORK, JERSEY_CITY, NEW_YORK]  # the last on the shore of Coney Island
+
+
+def test_beyond_two_radii_there_is_no_city(uk: Region) -> None:
+    radius_km = float(ground_radius_km(uk, top_places(uk, 4)["population"])[3])
+    north = np.array([0.9, 1.9, 2.2]) * radius_km / 111.2
+    own = cities_of(uk, 4).owners(53.48095 + north, np.full(3, -2.23743))
+    assert own.tolist() == [MANCHESTER, MANCHESTER, ""]
+    assert ground_radius_km(uk, 1) == LEAST_RADIUS_KM
+
+
+def test_the_fast_rule_is_the_simple_rule(uk: Region) -> None:
+    places = top_places(uk, 150)
+    parent = merge_suburbs(uk, places)["parent_id"].to_numpy()
+    rng = np.random.default_rng(5)
+    lat, lon = rng.uniform(53.2, 53.9, 2000), rng.uniform(-3.1, -1.3, 2000)  # the north, where no city has an area
+    here, at = project(uk, places["lat"], places["lon"]), project(uk, lat, lon)
+    distance = np.hypot(at.x[:, None] - here.x, at.y[:, None] - here.y) / 1000
+    ratio = distance / ground_radius_km(uk, places["population"])
+    simple = np.where(ratio.min(axis=1) <= REACH, parent[ratio.argmin(axis=1)], "")
+    assert (cities_of(uk, 150).owners(lat, lon) == simple).all()
+    assert 0.1 < (simple == "").mean() < 0.9
+
+
+def test_a_million_positions_take_seconds(uk: Region) -> None:
+    places = top_places(uk, 150)
+    rng = np.random.default_rng(1)
+    row = rng.integers(0, len(places), 1_000_000)
+    lat = places["lat"].to_numpy()[row] + rng.normal(0, 0.05, len(row))
+    lon = places["lon"].to_numpy()[row] + rng.normal(0, 0.08, len(row))
+    cities = cities_of(uk, 150)
+    start = time.process_time()
+    own = cities.owners(lat, lon)
+    assert time.process_time() - start < 10
+    assert 0.5 < (own != "").mean() < 0.95
