@@ -45,8 +45,7 @@ def partition(
     rows = None
     if dataset is not None:
         frame = open_dataset(DataRoot(settings_from_environment().data), dataset).frame.drop_duplicates("source_id")
-        west, south, east, north = blocks.total_bounds
-        rows = frame[frame["lat"].between(south, north) & frame["lon"].between(west, east)]
+        rows = frame[frame["block_id"].isin(blocks["block_id"])]
     with atomic_write(picture) as file:
         file.write(partition_map(ground, blocks, rows, f"Ground partition {blocks['partition_version'].iloc[0]}"))
     typer.echo(f"{picture}: the map")
