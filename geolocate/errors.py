@@ -18,6 +18,8 @@ GeolocateError
 Each message is one line: the value that was met, what is allowed, and what to do.
 """
 
+from pydantic import ValidationError
+
 
 class GeolocateError(Exception):
     """Whatever went wrong in a way that the user can mend."""
@@ -73,3 +75,11 @@ class StorageError(GeolocateError, OSError):
 
 class StackError(GeolocateError, RuntimeError):
     """A part of the local stack did not start, or died."""
+
+
+def first_mistake(error: ValidationError, *, show_value: bool = True) -> str:
+    """Say in a line what pydantic refused first: the field, the value unless it may be a secret, and why."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"]) or "it"
+    met = f" {first['input']!r}" if show_value and isinstance(first["input"], str | int | float) else ""
+    return f"{name}{met}: {first['msg'].removeprefix('Value error, ')}"

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from geolocate.errors import SettingsError
+from geolocate.errors import SettingsError, first_mistake
 from geolocate.records import World
 
 GOOGLE_URL = "https://maps.googleapis.com"
@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     street_view_url: Annotated[str, Field(validation_alias=_named("GEOLOCATE_STREET_VIEW_URL"))] = GOOGLE_URL
     world: Annotated[World | None, Field(validation_alias=_named("GEOLOCATE_WORLD"))] = None
     photos: Annotated[Path | None, Field(validation_alias=_named("GEOLOCATE_PHOTOS"))] = None
+    policy: Annotated[Path | None, Field(validation_alias=_named("GEOLOCATE_POLICY"))] = None
 
 
 def settings_from_environment(**overrides: object) -> Settings:
@@ -47,6 +48,4 @@ def settings_from_environment(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"setting {name}: {first['msg']}") from None
+        raise SettingsError(f"setting {first_mistake(error, show_value=False)}") from None

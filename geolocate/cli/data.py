@@ -165,13 +165,12 @@ def _plan_request(**asked: Any) -> "PlanRequest":
     from pydantic import ValidationError
 
     from geolocate.collection.plan import PlanRequest
-    from geolocate.errors import PlanError
+    from geolocate.errors import PlanError, first_mistake
 
     try:
         return PlanRequest(**asked)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise PlanError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
+        raise PlanError(first_mistake(error)) from None
 
 
 @contextmanager

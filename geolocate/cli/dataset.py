@@ -43,7 +43,7 @@ def publish(
     from geolocate.dataset import PublishRequest, open_dataset
     from geolocate.dataset import publish as publish_version
     from geolocate.dataset.splits import cost_lines
-    from geolocate.errors import DatasetError
+    from geolocate.errors import DatasetError, first_mistake
 
     try:
         request = PublishRequest(
@@ -56,8 +56,7 @@ def publish(
             suburb_overrides=overrides,
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        raise DatasetError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
+        raise DatasetError(first_mistake(error)) from None
     root = DataRoot(settings_from_environment().data)
     ref = publish_version(root, request)
     version = open_dataset(root, str(ref))

@@ -18,13 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from geolocate.dataset.classes import Level, classes_at
 from geolocate.dataset.describing import Content, Description, describe
 from geolocate.dataset.labels import LabelSettings, label_panoramas
+from geolocate.dataset.rights import check_rights
 from geolocate.dataset.splits import split_panoramas
 from geolocate.dataset.versions import DatasetRef, latest_file
-from geolocate.errors import DatasetError, RightsError
+from geolocate.errors import DatasetError
 from geolocate.geography.partition import partition_version
 from geolocate.geography.regions import Region, load_region, region_reference
 from geolocate.manifest import read_manifest, write_manifest
 from geolocate.manifest.tombstones import without_forgotten
+from geolocate.records import World
 from geolocate.storage import DataRoot, atomic_write, safe_name, sha256_of_file, storage_error, write_json
 
 # What a version is. Its pages and its quality table are made from it, and lose what is forgotten.
@@ -79,13 +81,24 @@ def _manifest_of(root: DataRoot, request: PublishRequest) -> pd.DataFrame:
     frames = [read_manifest(root.collection(name) / "manifest") for name in request.collections]
     rows = pd.concat(frames, ignore_index=True).drop_duplicates("image_id").drop(columns="geometry")
     rows = without_forgotten(root, pd.DataFrame(rows))
+    if rows.empty:
+        raise DatasetError(f"everything in {', '.join(request.collections)} was forgotten: there is nothing to publish")
+    _refuse_mixed_worlds(rows)
+    check_rights(rows, "store")
+    return rows
+
+
+def _refuse_mixed_worlds(rows: pd.DataFrame) -> None:
+    """Two editions or seeds of the emulated world are two worlds: the same place looks different in each."""
     worlds = sorted(rows["world"].unique())
     if len(worlds) != 1:
         raise DatasetError(f"the collections show {len(worlds)} worlds ({', '.join(worlds)}): publish each by itself")
-    without = int((rows["rights_basis"] == "none").sum())
-    if without:
-        raise RightsError(f"{without} rows have rights_basis 'none': leave their collection out, or obtain the rights")
-    return rows
+    versions = sorted(rows["terms_version"].unique())
+    if worlds == [World.EMULATED] and len(versions) != 1:
+        raise DatasetError(
+            f"the collections show {len(versions)} versions of the emulated world ({', '.join(versions)}): "
+            "publish each by itself, or collect again from one"
+        )
 
 
 def _labels_of(region: Region, manifest: pd.DataFrame, request: PublishRequest) -> pd.DataFrame:

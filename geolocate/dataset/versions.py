@@ -5,7 +5,7 @@ In: ``datasets/<name>/<version>/`` with ``manifest.parquet``, ``labels.parquet``
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,20 @@ def open_dataset(root: DataRoot, name: str) -> DatasetVersion:
     Raises DatasetError when there is no such version, when a file no longer has the hash in the card, and when the
     split cannot be proven: the parts share ground or a capture drive, or the region's partition is another by now.
     """
+    version = read_version(root, name)
+    frame = without_forgotten(root, version.frame).reset_index(drop=True)
+    try:
+        prove_split(load_region(version.region), frame, version.partition_version)
+    except DatasetError as error:
+        raise DatasetError(f"dataset {version.ref}: {error}") from None
+    return replace(version, frame=frame)
+
+
+def read_version(root: DataRoot, name: str) -> DatasetVersion:
+    """Read a version as it was published, with what was forgotten since: to compare and to trace, never to learn from.
+
+    Raises DatasetError when there is no such version, and when a file no longer has the hash in the card.
+    """
     path = _version_path(root, name)
     card = read_json(path / "card.json")
     for file, expected in card["files"].items():
@@ -99,13 +113,8 @@ def open_dataset(root: DataRoot, name: str) -> DatasetVersion:
     labels = pd.read_parquet(path / "labels.parquet")
     manifest = pd.DataFrame(read_manifest(path / "manifest.parquet").drop(columns="geometry"))
     frame = manifest.merge(labels, on="image_id", validate="one_to_one").merge(classes, on="class_id")
-    frame = without_forgotten(root, frame).sort_values("image_id").reset_index(drop=True)
     ref = DatasetRef(card["name"], card["version"], card["sha256"])
-    try:
-        prove_split(load_region(card["region"]), frame, card["partition_version"])
-    except DatasetError as error:
-        raise DatasetError(f"dataset {ref}: {error}") from None
-    return DatasetVersion(path, ref, card, frame, classes)
+    return DatasetVersion(path, ref, card, frame.sort_values("image_id", ignore_index=True), classes)
 
 
 def dataset_versions(root: DataRoot, name: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from geolocate.errors import RegionError
+from geolocate.errors import RegionError, first_mistake
 
 _FOLDER = Path(__file__).parent / "regions"
 
@@ -137,9 +137,7 @@ def _read_region(path: Path) -> Region:
         fingerprint = hashlib.sha256(body).hexdigest()[:16]
         return Region.model_validate({**values, "name": path.stem, "data": data, "fingerprint": fingerprint})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise RegionError(f"region file {path.name}: {where}: {first['msg']}; see docs/regions.md") from None
+        raise RegionError(f"region file {path.name}: {first_mistake(error)}; see docs/regions.md") from None
     except ValueError as error:
         raise RegionError(f"region file {path.name} is not TOML: {error}") from None
 

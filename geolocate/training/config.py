@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from geolocate.dataset.versions import DatasetRef
-from geolocate.errors import SettingsError
+from geolocate.errors import SettingsError, first_mistake
 from geolocate.models.clip import ClipConfig, LossName
 
 
@@ -87,12 +87,11 @@ def config_from_options(recipe: str, options: Mapping[str, object]) -> TrainConf
         return RECIPES[recipe](**options)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise SettingsError(
-                f"unknown option {name!r}: choose among {', '.join(TrainConfig.model_fields)}"
+                f"unknown option {first['loc'][0]!r}: choose among {', '.join(TrainConfig.model_fields)}"
             ) from None
-        raise SettingsError(f"{name}={first['input']!r}: {first['msg']}") from None
+        raise SettingsError(first_mistake(error)) from None
 
 
 def default_run_name(dataset: DatasetRef, config: TrainConfig) -> str:

@@ -24,9 +24,9 @@ def test_text_from_a_command_line_is_converted():
 @pytest.mark.parametrize(
     ("recipe", "options", "message"),
     [
-        ("default", {"epochs": 0}, "epochs=0: .*greater than or equal to 1"),
-        ("default", {"batch_size": "many"}, "batch_size='many': .*integer"),
-        ("default", {"loss": "triplet"}, "loss='triplet': .*'infonce' or 'study'"),
+        ("default", {"epochs": 0}, "epochs 0: .*greater than or equal to 1"),
+        ("default", {"batch_size": "many"}, "batch_size 'many': .*integer"),
+        ("default", {"loss": "triplet"}, "loss 'triplet': .*'infonce' or 'study'"),
         ("default", {"learning_rate": 1}, "unknown option 'learning_rate': choose among image_encoder"),
         ("best", {}, "unknown recipe 'best': choose one of default, study"),
     ],
