@@ -154,7 +154,7 @@ def _dates(panoramas: pd.DataFrame) -> dict[str, Any]:
     captured = panoramas["captured"].dropna().astype(str)
     months = captured[captured.str.len() >= 7].str[:7]
     quarters = (months.str[5:7].astype(int) % 12) // 3 + 1
-    by_class = panoramas.loc[months.index].groupby("class_id")["captured"]
+    by_class = months.groupby(panoramas.loc[months.index, "class_id"]).agg(["size", "nunique"])
     return {
         "undated": len(panoramas) - len(captured),
         "earliest": captured.min() if len(captured) else None,
@@ -163,7 +163,7 @@ def _dates(panoramas: pd.DataFrame) -> dict[str, Any]:
         "months": dict(sorted(_counts(months).items())),
         "calendar_months": dict(sorted(_counts(months.str[5:7]).items())),
         "seasons": {name: int((quarters == number).sum()) for number, name in _SEASONS.items()},
-        "single_month_classes": int((by_class.nunique() == 1).sum()),
+        "single_month_classes": int(((by_class["nunique"] == 1) & (by_class["size"] > 1)).sum()),
     }
 
 

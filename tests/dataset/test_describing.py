@@ -1,12 +1,15 @@
 """The card of a published version says what its tables hold, and shows only what may be shown."""
 
+import json
 import re
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from geolocate.cli.dataset import app
 from geolocate.dataset import open_dataset, publish
 from geolocate.dataset.probes import PROBES
 from geolocate.dataset.publishing import PublishRequest
@@ -179,3 +182,15 @@ def test_without_pictures_the_card_says_that_none_was_measured(tmp_path):
     assert card["quality"]["measured"] == 0
     assert card["quality"]["reasons"]["missing"] == card["images"]
     assert "could not be judged" in card["probes"]["sentences"][0]
+
+
+def test_show_prints_the_key_facts_as_a_table(root, version, monkeypatch):
+    monkeypatch.setenv("GEOLOCATE_DATA", str(root.path))
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = CliRunner().invoke(app, ["show", str(version.ref)])
+    assert shown.exit_code == 0, shown.output
+    assert f"{version.card['images']} images of {version.card['panoramas']} panoramas, {len(version.classes)} classes" in shown.output
+    assert str(version.path / "card.html") in shown.output.replace("\n", "")
+    assert "{" not in shown.output
+    as_json = CliRunner().invoke(app, ["show", "cities", "--json"])
+    assert json.loads(as_json.output)["balance"] == version.card["balance"]
