@@ -15,12 +15,11 @@ from PIL import Image
 from geolocate.dataset.measures import UNREADABLE
 from geolocate.dataset.pages import data_uri, render
 from geolocate.dataset.quality import REASONS, quality_counts
+from geolocate.dataset.rights import allowed, policy_in_force
 from geolocate.manifest import read_manifest
 from geolocate.manifest.tombstones import without_forgotten
 from geolocate.storage import DataRoot, atomic_write
 
-#: A page is passed on, so only own pictures and those under an open licence may be in it.
-SHOWABLE = ("own", "open-licence")
 #: Pictures a reason; the total stands beside them.
 SHOWN = 12
 _SIDE = 160
@@ -42,6 +41,8 @@ def quality_page(root: DataRoot, version: QualityInput) -> bytes:
     """Render the page: a table of the reasons, then some pictures of each."""
     about = version.rows.drop(columns=["source_id", "class_id", "sha256"])
     table = version.quality.merge(about, on="image_id", validate="one_to_one")
+    # A page is passed on, so only pictures that may be are in it.
+    table["showable"] = allowed(policy_in_force(), table, "redistribute")
     reasons = [
         {
             "key": reason.replace("_", "-"),
@@ -83,11 +84,11 @@ def _tiles(root: DataRoot, table: pd.DataFrame, reason: str) -> list[dict[str, s
 
 
 def _tile(root: DataRoot, row: dict[Any, Any], reason: str) -> dict[str, str]:
-    allowed = row["rights_basis"] in SHOWABLE
-    picture = _thumbnail(root.image(str(row["sha256"]))) if allowed else None
+    showable = bool(row["showable"])
+    picture = _thumbnail(root.image(str(row["sha256"]))) if showable else None
     return {
         "picture": data_uri(picture, "image/jpeg") if picture else "",
-        "why_none": "no picture can be shown" if allowed else "its rights do not allow to show it",
+        "why_none": "no picture can be shown" if showable else "its rights do not allow to show it",
         "image_id": str(row["image_id"]),
         "class_name": str(row["class_name"]),
         "position": f"{row['lat']:.5f}, {row['lon']:.5f}",

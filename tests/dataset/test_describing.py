@@ -189,7 +189,8 @@ def test_show_prints_the_key_facts_as_a_table(root, version, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     shown = CliRunner().invoke(app, ["show", str(version.ref)])
     assert shown.exit_code == 0, shown.output
-    assert f"{version.card['images']} images of {version.card['panoramas']} panoramas, {len(version.classes)} classes" in shown.output
+    counts = (version.card["images"], version.card["panoramas"], len(version.classes))
+    assert "{} images of {} panoramas, {} classes".format(*counts) in shown.output
     assert str(version.path / "card.html") in shown.output.replace("\n", "")
     assert "{" not in shown.output
     as_json = CliRunner().invoke(app, ["show", "cities", "--json"])
