@@ -5,7 +5,7 @@ Modules are imported when the command line is built; what is slow to import is i
 
 import typer
 
-from geolocate.cli import data, dataset, emulator, model, predict, region
+from geolocate.cli import data, dataset, emulator, lineage, model, predict, region
 from geolocate.errors import GeolocateError
 
 INTERRUPTED = 130
@@ -18,7 +18,7 @@ def build() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
     )
-    for group in (region, data, dataset, model, predict, emulator):
+    for group in (region, data, dataset, model, predict, lineage, emulator):
         group.register(app)
     return app
 

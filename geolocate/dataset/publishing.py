@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from geolocate.dataset.classes import Level, classes_at
 from geolocate.dataset.describing import Content, Description, describe
 from geolocate.dataset.labels import LabelSettings, label_panoramas
+from geolocate.dataset.lineage import lineage_of
 from geolocate.dataset.rights import check_rights
 from geolocate.dataset.splits import split_panoramas
 from geolocate.dataset.versions import DatasetRef, latest_file
@@ -70,7 +71,9 @@ def publish(root: DataRoot, request: PublishRequest) -> DatasetRef:
     target = root.dataset(ref.name, ref.version)
     if not target.exists():
         content = Content(manifest.merge(labels, on="image_id", validate="one_to_one"), classes, outside)
-        described = describe(root, region, _identity(ref, request, region, manifest), content)
+        lineage = lineage_of(root, region, request.collections, request.suburb_overrides)
+        identity = _identity(ref, request, region, manifest) | {"lineage": lineage}
+        described = describe(root, region, identity, content)
         _write_version(target, manifest, {"labels": labels, "classes": classes}, described)
     # Written also when the version was there: who publishes an earlier content again means that one.
     write_json(latest_file(root, ref.name), {"version": ref.version})
@@ -138,7 +141,14 @@ def _identity(ref: DatasetRef, request: PublishRequest, region: Region, manifest
         "region": region_reference(request.region),
         "partition_version": partition_version(region),
         "world": str(manifest["world"].iloc[0]),
+        "world_version": _world_version(manifest),
     }
+
+
+def _world_version(manifest: pd.DataFrame) -> str | None:
+    """Name the one edition of the emulated world; the real one has none."""
+    first = manifest.iloc[0]
+    return str(first["terms_version"]) if first["world"] == World.EMULATED else None
 
 
 def _write_version(

@@ -104,7 +104,7 @@ def read_version(root: DataRoot, name: str) -> DatasetVersion:
 
     Raises DatasetError when there is no such version, and when a file no longer has the hash in the card.
     """
-    path = _version_path(root, name)
+    path = version_path(root, name)
     card = read_json(path / "card.json")
     for file, expected in card["files"].items():
         if not (path / file).exists() or sha256_of_file(path / file) != expected:
@@ -124,7 +124,8 @@ def dataset_versions(root: DataRoot, name: str) -> list[str]:
     return [card["version"] for card in sorted(cards, key=lambda card: (card["created_at"], card["version"]))]
 
 
-def _version_path(root: DataRoot, name: str) -> Path:
+def version_path(root: DataRoot, name: str) -> Path:
+    """Return the folder of ``name`` or ``name@version``. Raises DatasetError, naming what there is, when it is none."""
     dataset, _, version = name.partition("@")
     versions = dataset_versions(root, dataset)
     if not versions:
