@@ -58,6 +58,22 @@ def test_predictions_add_up_to_the_metrics(evaluated, predictions):
     assert predictions["top5_probabilities"].map(sum).between(0, 1 + 1e-9).all()
 
 
+def test_the_probability_sample_is_weighted_and_never_trained_on(root, evaluated):
+    sample, dataset = evaluated[0]["sample"], open_dataset(root, "cities")
+    rows = dataset.sample_rows().drop_duplicates("source_id")
+    asked = pd.read_parquet(root.run(RUNS[0]) / "sample_predictions.parquet")
+    assert set(asked["source_id"]) == set(rows["source_id"])
+    assert set(asked["source_id"]).isdisjoint(dataset.rows("train", "val", "calibration")["source_id"])
+    assert sample["counts"]["panoramas"] == len(asked) > 5
+    assert sample["counts"]["also_blocked_test"] == rows["part"].eq("test").sum()
+    assert asked["sample_weight"].nunique() > 1
+    for metric, column in (("mean_km", "km"), ("accuracy", "correct")):
+        mean = np.average(asked[column], weights=asked["sample_weight"])
+        assert sample["metrics"][metric]["model"]["value"] == pytest.approx(mean)
+    assert set(sample["metrics"]["mean_km"]) == set(evaluated[0]["metrics"]["mean_km"])
+    assert sample["paired"]["mean_km"]["best_constant"]["low"] is not None
+
+
 def test_no_test_panorama_stands_within_the_buffer_of_training_ground(predictions):
     assert predictions["nearest_train_km"].min() > 0.5
 

@@ -61,6 +61,28 @@ def test_a_distance_equal_to_a_threshold_is_within_it():
     assert scored["within_10_km"] == 0.0
 
 
+@given(st.lists(st.tuples(st.floats(0, 1000), st.integers(0, 3), st.integers(1, 4)), min_size=1, max_size=30))
+def test_a_weight_of_three_counts_as_three_panoramas(panoramas):
+    km, index, weight = (np.array(column) for column in zip(*panoramas, strict=True))
+    blocks = np.array([f"b{at % 5}" for at in range(len(km))])
+    weighted = Truth(np.full(len(km), 52.0), np.full(len(km), -1.0), index, blocks, weight.astype(float))
+    repeated = Truth(*(np.repeat(column, weight) for column in (weighted.lat, weighted.lon, index, blocks)))
+    scored = _score(_guesses(km, index), weighted)
+    assert scored == pytest.approx(_score(_guesses(np.repeat(km, weight), np.repeat(index, weight)), repeated))
+
+
+def _guesses(km, index):
+    right = (index + np.round(km).astype(int)) % 2 == 0
+    return Guesses(km[None], right[None], right[None].astype(float))
+
+
+def test_unequal_weights_are_worth_fewer_panoramas():
+    equal = _truth([0, 0, 0, 1])
+    assert equal.effective == 4
+    uneven = Truth(equal.lat, equal.lon, equal.class_index, equal.block_id, np.array([1.0, 1.0, 1.0, 7.0]))
+    assert uneven.effective == pytest.approx(100 / 52)
+
+
 @given(st.lists(st.floats(0, 1000), min_size=1, max_size=60))
 def test_mean_and_median_are_numpys(distances):
     km = np.array([distances])

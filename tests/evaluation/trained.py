@@ -60,4 +60,5 @@ def _city_rows(root: DataRoot, seed: int, lat: float, lon: float) -> pd.DataFram
         path = root.image(sha256_of(body))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
-    return rows.assign(sha256=[sha256_of(body) for body in bodies], bytes=[len(body) for body in bodies])
+    shown = {"sha256": [sha256_of(body) for body in bodies], "bytes": [len(body) for body in bodies]}
+    return rows.assign(**shown, sample_weight=1.0 + seed)
