@@ -54,11 +54,14 @@ def test_the_table_is_frozen(uk: Region, us: Region) -> None:
     found = ground_partition(uk, [51.456, 53.4809, 55.9521], [-1.275, -2.2374, -3.1965])
     assert found["block_id"].tolist() == FROZEN_BLOCKS
     assert found["part"].tolist() == FROZEN_PARTS
+    east = ground_partition(uk, np.full(60, 52.48), -1.9 + 0.01 * np.arange(60))
+    assert np.flatnonzero(east["sample"]).tolist() == FROZEN_SAMPLE
     assert [partition_version(uk), partition_version(us)] == FROZEN_VERSIONS
 
 
 FROZEN_BLOCKS = ["2kmE3540N3208", "2kmE3512N3442", "2kmE3500N3724"]
 FROZEN_PARTS = ["test", "train", "train"]
+FROZEN_SAMPLE = [20, 38, 56]
 FROZEN_VERSIONS = ["uk-2km-v2-2c74db37", "us-2km-v2-7c417eec"]
 
 
