@@ -82,4 +82,5 @@ def first_mistake(error: ValidationError, *, show_value: bool = True) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"]) or "it"
     met = f" {first['input']!r}" if show_value and isinstance(first["input"], str | int | float) else ""
-    return f"{name}{met}: {first['msg'].removeprefix('Value error, ')}"
+    why = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    return f"{name}{met}: {why}"

@@ -42,6 +42,11 @@ def cell_index(size_m: int, metres: npt.NDArray[np.float64]) -> Ints:
 
 def unique_cells(column: Ints, row: Ints) -> tuple[Ints, Ints, Ints]:
     """Return the columns and rows of the different cells in order, and for each position the number of its cell."""
-    # One integer sorts ten times faster than a pair; columns and rows of metres need far less than 32 bits each.
-    cells, number = np.unique((column << 32) + (row + 2**31), return_inverse=True)
+    cells, number = np.unique(cell_keys(column, row), return_inverse=True)
     return cells >> 32, (cells & 0xFFFFFFFF) - 2**31, np.asarray(number).reshape(-1)
+
+
+def cell_keys(column: Ints, row: Ints) -> Ints:
+    """Return one integer a cell, in the order of (column, row)."""
+    # One integer sorts ten times faster than a pair; columns and rows of metres need far less than 32 bits each.
+    return (column << 32) + (row + 2**31)

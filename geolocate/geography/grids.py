@@ -4,20 +4,23 @@ In: a region and a cell size. Out: cells with standard ids, clipped to the land;
 full cell joins the neighbour with which it shares the longest edge.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from geolocate.errors import PlanError
 from geolocate.geography.boundaries import boundary_of
-from geolocate.geography.cells import Texts, cell_code, cell_index
+from geolocate.geography.cells import Ints, Texts, cell_codes, cell_index, cell_keys
 from geolocate.geography.gridref import grid_reference
-from geolocate.geography.projections import geometry_to_degrees, project, to_degrees
+from geolocate.geography.projections import Floats, geometry_to_degrees, project, to_degrees
 from geolocate.geography.regions import Region
 
 SLIVER_SHARE = 0.10
@@ -40,9 +43,20 @@ class ZoneCells:
         """Return the kept cell of each piece of land."""
         return {piece: cell for cell, pieces in self.members.items() for piece in pieces}
 
+    @cached_property
+    def pieces(self) -> list[Cell]:
+        """Return the squares that have land, in order."""
+        return sorted(self.land)
+
+    @cached_property
+    def tree(self) -> shapely.STRtree:
+        """Return an index of the pieces of land, in order."""
+        return shapely.STRtree([self.land[piece] for piece in self.pieces])
+
     def geometry(self, cell: Cell) -> BaseGeometry:
         """Return the land of a kept cell with that of the slivers which joined it, in metres."""
-        return shapely.union_all([self.land[piece] for piece in self.members[cell]])
+        pieces = [self.land[piece] for piece in self.members[cell]]
+        return pieces[0] if len(pieces) == 1 else shapely.union_all(pieces)
 
 
 def grid_cells(region: Region, cell_km: float) -> gpd.GeoDataFrame:
@@ -64,28 +78,40 @@ def cell_ids(region: Region, cell_km: float, lat: npt.ArrayLike, lon: npt.ArrayL
     inside = boundary_of(region).contains(lat, lon)
     for cells in zone_cells(region, size_m):
         here = np.flatnonzero((at.zone == cells.zone) & inside)
-        if not cells.members:
-            continue
-        prefix = region.zones[cells.zone].id_prefix
-        squares = zip(cell_index(size_m, at.x[here]).tolist(), cell_index(size_m, at.y[here]).tolist(), strict=True)
-        for row, square in zip(here, squares, strict=True):
-            home = cells.home.get(square) or _nearest_cell(cells, at.x[row], at.y[row])
-            found[row] = cell_code(prefix, size_m, *home)
+        if cells.members:
+            codes = _piece_codes(cells, region.zones[cells.zone].id_prefix)
+            found[here] = codes[_pieces_at(cells, at.x[here], at.y[here])]
     return found
 
 
-def _nearest_cell(cells: ZoneCells, x: float, y: float) -> Cell:
-    squares = sorted(cells.land)
-    distance = shapely.distance(shapely.points(x, y), np.array([cells.land[square] for square in squares]))
-    return cells.home[squares[int(np.argmin(distance))]]
+def _piece_codes(cells: ZoneCells, prefix: str) -> Texts:
+    """Return for each piece of land, in order, the code of the cell that it went to."""
+    homes = np.array([cells.home[piece] for piece in cells.pieces])
+    return np.array(cell_codes(prefix, cells.size_m, homes[:, 0], homes[:, 1]), dtype=object)
+
+
+def _pieces_at(cells: ZoneCells, x: Floats, y: Floats) -> Ints:
+    """Return the number of the piece of land in each position's square, or of the nearest piece."""
+    keys = cell_keys(*np.array(cells.pieces).T)
+    wanted = cell_keys(cell_index(cells.size_m, x), cell_index(cells.size_m, y))
+    piece = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    at_sea = np.flatnonzero(keys[piece] != wanted)
+    if len(at_sea):
+        position, nearest = cells.tree.query_nearest(shapely.points(x[at_sea], y[at_sea]))
+        # Of several pieces that are equally near, the first in order.
+        first = np.lexsort((nearest, position))
+        _, row = np.unique(position[first], return_index=True)
+        piece[at_sea] = nearest[first][row]
+    return piece
 
 
 def _checked_size(region: Region, cell_km: float) -> int:
-    """Return the cell size in metres."""
-    if not LEAST_CELL_KM <= cell_km <= region.diagonal_km:  # also false for NaN
+    """Return the cell size in metres; a cell with more ground than the whole region has land divides nothing."""
+    most_km = math.floor(math.sqrt(sum(land.area for land in boundary_of(region).land)) / 1000)
+    if not LEAST_CELL_KM <= cell_km <= most_km:  # also false for NaN
         raise PlanError(
-            f"cell size {cell_km:g} km: choose {LEAST_CELL_KM:g} to {region.diagonal_km:g} km for region "
-            f"{region.name!r} ({region.grid_km:g} is usual)"
+            f"cell size {cell_km:g} km: choose {LEAST_CELL_KM:g} to {most_km:g} km for region {region.name!r} "
+            f"({region.grid_km:g} is usual); a larger cell would have more ground than the region"
         )
     return round(cell_km * 1000)
 
@@ -105,17 +131,27 @@ def _cut(land: BaseGeometry, size_m: int) -> dict[Cell, BaseGeometry]:
     if land.is_empty:
         return {}
     pieces = {}
-    x_min, y_min, x_max, y_max = land.bounds
-    for column in range(int(x_min // size_m), int(x_max // size_m) + 1):
-        strip = shapely.intersection(land, shapely.box(column * size_m, y_min, (column + 1) * size_m, y_max))
-        if strip.is_empty:
-            continue
+    x_min, _, x_max, _ = land.bounds
+    for column, strip in _strips(land, size_m, int(x_min // size_m), int(x_max // size_m) + 1):
         rows = np.arange(int(strip.bounds[1] // size_m), int(strip.bounds[3] // size_m) + 1)
         squares = shapely.box(column * size_m, rows * size_m, (column + 1) * size_m, (rows + 1) * size_m)
         for row, piece in zip(rows.tolist(), shapely.intersection(strip, squares), strict=True):
             if piece.area > 0:
                 pieces[(column, row)] = piece
     return pieces
+
+
+def _strips(land: BaseGeometry, size_m: int, first: int, last: int) -> Iterator[tuple[int, BaseGeometry]]:
+    """Cut land into columns from first to before last, by halves: each vertex meets few knives."""
+    if last - first == 1:
+        yield first, land
+        return
+    middle = (first + last) // 2
+    _, y_min, _, y_max = land.bounds
+    for start, end in ((first, middle), (middle, last)):
+        half = shapely.intersection(land, shapely.box(start * size_m, y_min, end * size_m, y_max))
+        if not half.is_empty:
+            yield from _strips(half, size_m, start, end)
 
 
 def _merge_slivers(pieces: dict[Cell, BaseGeometry], size_m: int) -> dict[Cell, list[Cell]]:
@@ -160,18 +196,25 @@ def _nearest_other(cell: Cell, home: dict[Cell, Cell], pieces: dict[Cell, BaseGe
 
 @cache
 def _grid_frame(region: Region, size_m: int) -> gpd.GeoDataFrame:
-    rows = []
-    for cells in zone_cells(region, size_m):
-        zone = region.zones[cells.zone]
-        for cell in cells.members:
-            metres = cells.geometry(cell)
-            inside = metres.representative_point()
-            lat, lon = to_degrees(zone.crs, np.array([inside.x]), np.array([inside.y]))
-            code = cell_code(zone.id_prefix, size_m, *cell)
-            rows.append((code, lat[0], lon[0], metres.area / 1e6, geometry_to_degrees(zone.crs, metres)))
-    frame = gpd.GeoDataFrame(rows, columns=["cell_id", "lat", "lon", "area_km2", "geometry"], crs="EPSG:4326")
+    parts = [_zone_frame(region, cells) for cells in zone_cells(region, size_m) if cells.members]
+    frame = gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), crs="EPSG:4326")
     frame.insert(1, "name", _cell_names(region, frame))
     return frame.sort_values("cell_id", ignore_index=True)
+
+
+def _zone_frame(region: Region, cells: ZoneCells) -> gpd.GeoDataFrame:
+    zone = region.zones[cells.zone]
+    kept = np.array(list(cells.members))
+    metres = np.array([cells.geometry(cell) for cell in cells.members], dtype=object)
+    on_land = shapely.point_on_surface(metres)
+    lat, lon = to_degrees(zone.crs, shapely.get_x(on_land), shapely.get_y(on_land))
+    columns = {
+        "cell_id": cell_codes(zone.id_prefix, cells.size_m, kept[:, 0], kept[:, 1]),
+        "lat": lat,
+        "lon": lon,
+        "area_km2": shapely.area(metres) / 1e6,
+    }
+    return gpd.GeoDataFrame(columns, geometry=geometry_to_degrees(zone.crs, metres), crs="EPSG:4326")
 
 
 def _cell_names(region: Region, frame: gpd.GeoDataFrame) -> list[str]:

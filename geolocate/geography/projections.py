@@ -7,13 +7,13 @@ that happen to be installed or reachable, and the same plan would differ from ma
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
-from shapely.geometry.base import BaseGeometry
 
 from geolocate.errors import RegionError
 from geolocate.geography.regions import Region
@@ -53,13 +53,13 @@ def to_degrees(crs: str, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return np.asarray(lat, float), np.asarray(lon, float)
 
 
-def geometry_to_metres(crs: str, geometry: BaseGeometry) -> BaseGeometry:
-    """Project a geometry whose coordinates are (lon, lat)."""
+def geometry_to_metres(crs: str, geometry: Any) -> Any:
+    """Project a geometry, or an array of them, whose coordinates are (lon, lat)."""
     return shapely.transform(geometry, lambda lon, lat: to_metres(crs, lat, lon), interleaved=False)
 
 
-def geometry_to_degrees(crs: str, geometry: BaseGeometry) -> BaseGeometry:
-    """Return a geometry with (lon, lat) coordinates, as GeoParquet and EPSG:4326 in geopandas have them."""
+def geometry_to_degrees(crs: str, geometry: Any) -> Any:
+    """Return a geometry, or an array of them, as (lon, lat): so GeoParquet, and EPSG:4326 in geopandas, have them."""
 
     def inverse(x: Floats, y: Floats) -> tuple[Floats, Floats]:
         lat, lon = to_degrees(crs, x, y)

@@ -21,6 +21,7 @@ data = "somewhere-data"
 [[zones]]
 name = "all"
 crs = "EPSG:3057"
+id_prefix = ""
 boxes = [[64.0, -20.0, 65.0, -18.0]]
 
 [captions]

@@ -1,15 +1,21 @@
 """Cells tile the land: nothing is lost, nothing is counted twice, and every position has the cell it lies in."""
 
+import time
+
 import geopandas as gpd
 import numpy as np
 import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from geolocate.errors import PlanError
 from geolocate.geography.boundaries import boundary_of
 from geolocate.geography.cells import cell_code
 from geolocate.geography.gridref import grid_reference
-from geolocate.geography.grids import SLIVER_SHARE, cell_ids, grid_cells
+from geolocate.geography.grids import SLIVER_SHARE, cell_ids, grid_cells, zone_cells
 from geolocate.geography.places import load_places
+from geolocate.geography.projections import project
 from geolocate.geography.regions import Region
 
 
@@ -73,8 +79,50 @@ def test_positions_outside_have_no_cell(uk: Region) -> None:
     assert cell_ids(uk, 50, [53.35, 40.7, np.nan], [-6.26, -74.0, 0.0]).tolist() == ["", "", ""]
 
 
-@pytest.mark.parametrize("cell_km", [0, -5, 0.5, 5000, float("nan"), float("inf")])
+@pytest.mark.parametrize("cell_km", [0, -5, 0.5, 494, 1388, 5000, float("nan"), float("inf")])
 def test_an_impossible_size_is_refused_in_one_line(uk: Region, cell_km: float) -> None:
-    with pytest.raises(PlanError, match=r"cell size .* choose 1 to 1388 km") as caught:
+    with pytest.raises(PlanError, match=r"cell size .* choose 1 to 493 km") as caught:
         grid_cells(uk, cell_km)
     assert "\n" not in str(caught.value)
+
+
+def test_a_cell_is_never_larger_than_the_region(uk: Region) -> None:
+    """The longest side of the land is 1,100 km: a cell between that and the land's area would hold nearly all of it."""
+    land_km2 = sum(part.area for part in boundary_of(uk).land) / 1e6
+    assert 493**2 <= land_km2 < 494**2
+    assert len(grid_cells(uk, 493)) > 1
+
+
+def _cell_one_by_one(region: Region, cell_km: int, lat: float, lon: float) -> str:
+    """The definition: the cell that the land in the position's square went to, else that of the nearest land."""
+    if not boundary_of(region).contains([lat], [lon])[0]:
+        return ""
+    at = project(region, [lat], [lon])
+    cells = zone_cells(region, cell_km * 1000)[int(at.zone[0])]
+    square = (int(at.x[0] // cells.size_m), int(at.y[0] // cells.size_m))
+    if square not in cells.land:
+        point = shapely.Point(at.x[0], at.y[0])
+        square = min(sorted(cells.land), key=lambda one: cells.land[one].distance(point))
+    return cell_code(region.zones[cells.zone].id_prefix, cells.size_m, *cells.home[square])
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), cell_km=st.sampled_from([20, 50, 110]))
+def test_ids_of_many_positions_are_those_of_each_by_itself(uk: Region, seed: int, cell_km: int) -> None:
+    rng = np.random.default_rng(seed)
+    # Half of them around places, so that many lie on or just off the coast.
+    places = load_places(uk).sample(10, random_state=seed % 1000)
+    lat = np.concatenate([rng.uniform(49.5, 61, 10), places["lat"] + rng.normal(0, 0.02, 10)])
+    lon = np.concatenate([rng.uniform(-8.5, 2, 10), places["lon"] + rng.normal(0, 0.03, 10)])
+    expected = [_cell_one_by_one(uk, cell_km, *position) for position in zip(lat, lon, strict=True)]
+    assert cell_ids(uk, cell_km, lat, lon).tolist() == expected
+
+
+def test_a_million_positions_take_seconds(uk: Region) -> None:
+    rng = np.random.default_rng(0)
+    lat, lon = rng.uniform(50, 59, 1_000_000), rng.uniform(-7, 2, 1_000_000)
+    grid_cells(uk, 20)
+    start = time.process_time()
+    ids = cell_ids(uk, 20, lat, lon)
+    assert time.process_time() - start < 8  # 1.5 s where this was written
+    assert (ids != "").mean() == pytest.approx(0.45, abs=0.02)
