@@ -138,9 +138,12 @@ def region_reference(name_or_path: str) -> str:
     return name_or_path if name_or_path in region_names() else str(Path(name_or_path).resolve())
 
 
-@cache
 def _read_region(path: Path) -> Region:
-    body = path.read_bytes()
+    return _parse_region(path, path.read_bytes())
+
+
+@cache
+def _parse_region(path: Path, body: bytes) -> Region:
     try:
         values = tomllib.loads(body.decode())
         data = path.parent / str(values.pop("data", f"data/{path.stem}"))
