@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from geolocate.dataset.classes import Level, classes_at
+from geolocate.dataset.classes import CLASS_COLUMN, Level, check_level, classes_at
 from geolocate.dataset.describing import Content, Description, describe
 from geolocate.dataset.labels import LabelSettings, label_panoramas
 from geolocate.dataset.lineage import lineage_of
@@ -60,6 +60,7 @@ def publish(root: DataRoot, request: PublishRequest) -> DatasetRef:
     Raises DatasetError when there is nothing to train on or two worlds meet, RightsError when a row has no rights.
     """
     region = load_region(request.region)
+    check_level(region, request.level)
     manifest = _manifest_of(root, request)
     labels = _labels_of(region, manifest, request)
     here = manifest["image_id"].isin(labels["image_id"])
@@ -108,7 +109,8 @@ def _labels_of(region: Region, manifest: pd.DataFrame, request: PublishRequest) 
     panoramas = manifest.drop_duplicates("source_id")[["source_id", "lat", "lon", "captured", "sequence_id"]]
     settings = LabelSettings(request.top, request.cell_km, request.suburb_overrides)
     labels = label_panoramas(region, panoramas, settings)
-    labels["class_id"] = labels[request.level]
+    labels["class_id"] = labels[CLASS_COLUMN[request.level]]
+    labels = labels.drop(columns="town_id")
     labels = labels[labels["class_id"] != ""]
     labels = labels.join(split_panoramas(region, panoramas.merge(labels, on="source_id").set_axis(labels.index)))
     learned = labels.loc[labels["part"] == "train", "class_id"].nunique()

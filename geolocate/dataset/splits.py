@@ -30,7 +30,7 @@ LEFT_OUT = {
 #: Classes that a line names before it stops.
 _NAMED = 5
 
-_PROVEN = ["source_id", "lat", "lon", "captured", "sequence_id", "block_id", "part", "sample"]
+_PROVEN = ["source_id", "lat", "lon", "town", "captured", "sequence_id", "block_id", "part", "sample"]
 
 Flags = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.str_]
@@ -39,11 +39,11 @@ Texts = npt.NDArray[np.str_]
 def split_panoramas(region: Region, panoramas: pd.DataFrame) -> pd.DataFrame:
     """Return ``block_id``, ``part`` and ``sample`` of panoramas: one row each, under their index.
 
-    ``panoramas`` has ``lat, lon, captured, sequence_id, class_id``. ``part`` is one of ``PARTS`` or of ``LEFT_OUT``.
+    ``panoramas`` has ``lat, lon, town, captured, sequence_id, class_id``. ``part`` is one of ``PARTS`` or of ``LEFT_OUT``.
     ``sample`` marks the probability sample, whatever the part: test rows may belong to both test sets.
     """
     ground = ground_partition(region, panoramas["lat"], panoramas["lon"])
-    part = _ground_parts(ground)
+    part = ground_parts(ground)
     test = part == "test"
     shared = shares_drive(panoramas, test, region.partition.sequence_km)
     part = np.where(np.isin(part, PARTS) & ~test & shared, "sequence", part)
@@ -53,7 +53,7 @@ def split_panoramas(region: Region, panoramas: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=panoramas.index)
 
 
-def _ground_parts(ground: pd.DataFrame) -> Texts:
+def ground_parts(ground: pd.DataFrame) -> Texts:
     """Say what each position allows: test or another part by its block, else ``sample`` or ``buffer``."""
     part = ground["part"].to_numpy(str)
     return np.select([part == "test", ground["sample"], ground["in_buffer"]], ["test", "sample", "buffer"], part)
@@ -62,20 +62,23 @@ def _ground_parts(ground: pd.DataFrame) -> Texts:
 def shares_drive(panoramas: pd.DataFrame, test: Flags, reach_km: float) -> Flags:
     """Mark the rows of a capture sequence that the rows marked by ``test`` (N,) belong to, those rows included.
 
-    A sequence is the provider's own where it names one. Where it does not, rows captured in the same month within
-    ``reach_km`` of a test row are taken for its drive; rows without a date share one with each other only.
+    A sequence is the provider's own where it names one. Where it does not, rows captured in the same month as a test
+    row, in the same town or within ``reach_km`` of it, are taken for its drive: a month's drives cross town borders, and
+    large towns. Rows without a date share one with each other only.
     """
     named = panoramas["sequence_id"].notna().to_numpy(bool)
     sequences = panoramas["sequence_id"].to_numpy(object)
     shared = named & np.isin(sequences.astype(str), sequences[test & named].astype(str))
     month = panoramas["captured"].astype(object).where(panoramas["captured"].notna(), "").astype(str).str[:7]
     lat, lon = panoramas["lat"].to_numpy(float), panoramas["lon"].to_numpy(float)
+    town = pd.factorize(panoramas["town"])[0]
     unnamed = np.flatnonzero(~named)
     for rows in pd.Series(unnamed).groupby(month.to_numpy(object)[unnamed]).indices.values():
         here = unnamed[rows]
         of_test = here[test[here]]
         if len(of_test):
-            shared[here] = nearest_km(lat[here], lon[here], lat[of_test], lon[of_test]) <= reach_km
+            near = nearest_km(lat[here], lon[here], lat[of_test], lon[of_test]) <= reach_km
+            shared[here] = near | np.isin(town[here], town[of_test])
     return shared
 
 
@@ -136,7 +139,7 @@ def prove_split(region: Region, frame: pd.DataFrame, version: str) -> None:
     _refuse(panoramas, panoramas["block_id"] != ground["block_id"], "stands in another block than the one it names")
     _refuse(panoramas, panoramas["sample"] != ground["sample"], "is or is not in the probability sample, wrongly")
     _refuse(panoramas, ~part.isin([*PARTS, *LEFT_OUT]), "is in a part that there is not")
-    _refuse(panoramas, kept & (part != _ground_parts(ground)), "is in another part than its ground")
+    _refuse(panoramas, kept & (part != ground_parts(ground)), "is in another part than its ground")
     assert_no_shared_ground(panoramas[kept & ~test], panoramas[test], region.partition.buffer_km)
     shared = shares_drive(panoramas, test, region.partition.sequence_km)
     _refuse(panoramas, kept & ~test & shared, "shares a capture drive with test rows")

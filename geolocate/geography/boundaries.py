@@ -3,6 +3,7 @@
 In: the region's boundary.parquet and admin.parquet. Out: vectorised tests of positions.
 """
 
+import itertools
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -13,7 +14,7 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from geolocate.geography.projections import geometry_to_degrees, geometry_to_metres, project
+from geolocate.geography.projections import Floats, geometry_to_degrees, geometry_to_metres, project
 from geolocate.geography.regions import Region, region_file
 
 Bools = npt.NDArray[np.bool_]
@@ -79,10 +80,27 @@ class Boundary:
         for index, (tree, codes) in enumerate(_admin_trees(self.region)):
             here = np.flatnonzero((at.zone == index) & inside)
             if len(here) and len(codes):
-                point, unit = tree.query_nearest(shapely.points(at.x[here], at.y[here]), all_matches=False)
-                found[here[point], 1:] = codes[unit]
+                found[here, 1:] = codes[_nearest_units(tree, at.x[here], at.y[here])]
             found[here, 0] = self.region.country
         return pd.DataFrame(found, columns=["country", "admin1", "admin2"], dtype=object)
+
+
+def _nearest_units(tree: shapely.STRtree, x: Floats, y: Floats) -> npt.NDArray[np.int64]:
+    """Return the unit that each position is in, or else the nearest: measuring a distance takes 50 times as long."""
+    found = np.full(len(x), -1, dtype=np.int64)
+    points = shapely.points(x, y)
+    point, unit = tree.query(points)  # by their boxes
+    order = np.argsort(unit, kind="stable")
+    starts = np.searchsorted(unit[order], np.arange(len(tree.geometries) + 1))
+    for number, (start, end) in enumerate(itertools.pairwise(starts.tolist())):
+        near = point[order[start:end]]
+        near = near[shapely.contains_xy(tree.geometries[number], x[near], y[near])]
+        found[near[found[near] < 0]] = number
+    rest = np.flatnonzero(found < 0)
+    if len(rest):
+        at, unit = tree.query_nearest(points[rest], all_matches=False)
+        found[rest[at]] = unit
+    return found
 
 
 @cache
@@ -109,5 +127,6 @@ def _admin_trees(region: Region) -> list[tuple[shapely.STRtree, npt.NDArray[np.o
     for zone in region.zones:
         here = units[units["zone"] == zone.name]
         metres = [geometry_to_metres(zone.crs, geometry) for geometry in here.geometry]
+        shapely.prepare(metres)
         trees.append((shapely.STRtree(metres), here[["admin1", "admin2"]].to_numpy(dtype=object)))
     return trees

@@ -1,7 +1,8 @@
 """Name the ground as people do: a locality, and the larger town that it belongs to.
 
-In: positions. Out: "Hermitage, Thatcham". The larger town stands for the post town, of which no open table is at
-hand. It is chosen once per locality, not per position, so that a locality has one name only.
+In: positions. Out: "Hermitage, Thatcham". The name is an approximation: the locality is the nearest place of the
+gazetteer, not the one in whose bounds a position lies, and the larger town stands for the post town, of which no open
+table is at hand. It is chosen once per locality, not per position, so that a locality has one name only.
 """
 
 from functools import cache
@@ -22,9 +23,14 @@ _MOST_CANDIDATES = 400
 
 def town_names(region: Region, lat: npt.ArrayLike, lon: npt.ArrayLike) -> Texts:
     """Return the name of each position's nearest locality with its larger town; "" outside every zone."""
+    return towns_at(region, lat, lon)["town"].to_numpy(dtype=object)
+
+
+def towns_at(region: Region, lat: npt.ArrayLike, lon: npt.ArrayLike) -> pd.DataFrame:
+    """Return each position's locality: place_id, and town ("locality, larger town"); "" outside every zone."""
     row = nearest_locality(region, lat, lon)
-    names = locality_names(region)["town"].to_numpy(dtype=object)
-    return np.where(row >= 0, names[row], "")
+    names = locality_names(region)[["place_id", "town"]]
+    return pd.DataFrame({column: np.where(row >= 0, names[column].to_numpy(object)[row], "") for column in names})
 
 
 def nearest_locality(region: Region, lat: npt.ArrayLike, lon: npt.ArrayLike) -> npt.NDArray[np.int64]:
