@@ -8,13 +8,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from geolocate.cli import partition
+from geolocate.cli import difference, export, partition
 from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot
 
 app = typer.Typer(help="Publish labelled dataset versions and look at them.", no_args_is_help=True)
 
-partition.register(app)
+for command in (partition, difference, export):
+    command.register(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
