@@ -65,9 +65,8 @@ def folder_name(class_name: str, class_id: str) -> str:
 
     Ids that differ in more than the case of letters give names that differ, on systems that ignore case as well.
     """
-    readable = _plain(unicodedata.normalize("NFKD", class_name).encode("ascii", "ignore").decode())[:_LONGEST].strip(
-        "-"
-    )
+    ascii_name = unicodedata.normalize("NFKD", class_name).encode("ascii", "ignore").decode().lower()
+    readable = re.sub("[^a-z0-9]+", "-", ascii_name)[:_LONGEST].strip("-")
     # What cannot stand in a name is spelt out, so that two ids never fall together.
     exact = "".join(letter if re.match("[a-z0-9]", letter) else f"_{ord(letter):x}_" for letter in class_id.lower())
     return f"{readable}-{exact}" if readable else exact
