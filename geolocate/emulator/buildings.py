@@ -183,11 +183,7 @@ def _bands(stage: Stage, house: House, depth: float) -> None:
 def _front(stage: Stage, house: House, depth: float, rng: Random) -> None:
     """Courses, windows, the door or the shop."""
     if depth < _COURSES_M and house.wall[1] in _RULES:
-        mortar = shade(_lit(stage, house.wall[0], house.turn), 0.89)
-        every = _RULES[house.wall[1]]
-        for course in range(1, int(min(house.eaves, 7.5) / every)):
-            ends = (house.x, max(house.near, -25.0), course * every), (house.x, min(house.far, 25.0), course * every)
-            stage.shapes.line(*ends, mortar, depth, 0.03)
+        _courses(stage, house, depth)
     if depth > _WINDOWS_M:
         return
     palette = stage.palette
@@ -207,6 +203,20 @@ def _front(stage: Stage, house: House, depth: float, rng: Random) -> None:
                 _opening(stage, house, (y, storey * _STOREY_M + 0.95, wide, high), glass, depth)
     if house.shop:
         _fascia(stage, house, depth, rng)
+
+
+def _courses(stage: Stage, house: House, depth: float) -> None:
+    """Lines between bricks, boards or blocks; blocks have joints too."""
+    mortar = shade(_lit(stage, house.wall[0], house.turn), 0.89)
+    every = _RULES[house.wall[1]]
+    for course in range(1, int(min(house.eaves, 7.5) / every)):
+        z = course * every
+        stage.shapes.line((house.x, max(house.near, -25.0), z), (house.x, min(house.far, 25.0), z), mortar, depth, 0.03)
+        if house.wall[1] == "block" and depth < 12:
+            for joint in range(-9, 9):
+                y = joint * 1.1 + 0.55 * (course % 2)
+                if house.near < y < house.far:
+                    stage.shapes.line((house.x, y, z - every), (house.x, y, z), mortar, depth, 0.03)
 
 
 def _opening(stage: Stage, house: House, box: tuple[float, float, float, float], fill: Colour, depth: float) -> None:

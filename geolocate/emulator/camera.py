@@ -42,9 +42,14 @@ class Viewpoint:
     x: float
 
     @cached_property
+    def turn(self) -> tuple[float, float]:
+        """The yaw's cosine and sine, rounded: machines differ in the last digits."""
+        return round(math.cos(self.yaw), 12), round(math.sin(self.yaw), 12)
+
+    @cached_property
     def focal(self) -> float:
         """The focal length in pixels."""
-        return self.camera.width / 2 / math.tan(math.radians(self.camera.fov) / 2)
+        return round(self.camera.width / 2 / math.tan(math.radians(self.camera.fov) / 2), 9)
 
     @cached_property
     def wide(self) -> float:
@@ -64,8 +69,8 @@ class Viewpoint:
     def sees(self, x: float, y: float, radius: float) -> bool:
         """Whether something of this size could be in the picture."""
         right, ahead = x - self.x, y
-        side = right * math.cos(self.yaw) - ahead * math.sin(self.yaw)
-        depth = right * math.sin(self.yaw) + ahead * math.cos(self.yaw)
+        cos, sin = self.turn
+        side, depth = right * cos - ahead * sin, right * sin + ahead * cos
         slope = self.camera.width / 2 / self.focal
         steep = abs(self.camera.pitch) > 35
         return steep or (depth > -radius and abs(side) - radius * math.hypot(1, slope) < max(depth, 0) * slope)
@@ -73,8 +78,8 @@ class Viewpoint:
     def to_camera(self, points: Sequence[Point] | Floats) -> Floats:
         """Turn points (N, 3) into right, up and ahead of the camera (N, 3)."""
         x, y, z = (np.asarray(points, dtype=np.float64).reshape(-1, 3) - (self.x, 0, CAMERA_HEIGHT_M)).T
-        side = x * math.cos(self.yaw) - y * math.sin(self.yaw)
-        level = x * math.sin(self.yaw) + y * math.cos(self.yaw)
+        cos, sin = self.turn
+        side, level = x * cos - y * sin, x * sin + y * cos
         pitch = math.radians(self.camera.pitch)
         ahead = level * math.cos(pitch) + z * math.sin(pitch)
         up = z * math.cos(pitch) - level * math.sin(pitch)

@@ -56,7 +56,7 @@ def _bare_crown(stage: Stage, tree: Tree, rng: Random) -> None:
     x, y, low, high = tree
     depth = stage.view.distance(x, y)
     bark = shade((104, 92, 80), rng.uniform(0.85, 1.1))
-    across, along = math.cos(stage.view.yaw), -math.sin(stage.view.yaw)
+    across, along = stage.across
     for _ in range(9 if depth < 60 else 5):
         lean, start = rng.uniform(-0.8, 0.8), low * rng.uniform(0.75, 1.1)
         top = start + (high - start) * rng.uniform(0.55, 0.85)
@@ -71,7 +71,7 @@ def _conifer_crown(stage: Stage, tree: Tree, rng: Random) -> None:
     x, y, low, high = tree
     depth = stage.view.distance(x, y)
     tiers = 7 if depth < 60 else 4
-    across, along = math.cos(stage.view.yaw), -math.sin(stage.view.yaw)
+    across, along = stage.across
     base_colour = blend(stage.foliage(rng), (44, 66, 50), 0.55)
     for tier in range(tiers):
         base = low + (high - low) * tier / tiers * 0.9
@@ -84,7 +84,7 @@ def _conifer_crown(stage: Stage, tree: Tree, rng: Random) -> None:
 def _palm_crown(stage: Stage, tree: Tree, rng: Random) -> None:
     x, y, low, _ = tree
     depth = stage.view.distance(x, y)
-    across, along = math.cos(stage.view.yaw), -math.sin(stage.view.yaw)
+    across, along = stage.across
     for _ in range(11 if depth < 60 else 6):
         turn, length = rng.uniform(-0.9, 4.0), rng.uniform(1.3, 2.3)
         side, lift = math.cos(turn) * length, math.sin(turn) * length * 0.7
@@ -99,7 +99,7 @@ def _cactus(stage: Stage, tree: Tree, rng: Random) -> None:
     if rng.random() < 0.5:
         colour = shade((98, 120, 78), rng.uniform(0.85, 1.1))
         stage.shapes.line((x, y, 0.0), (x, y, high * 0.6), colour, depth, 0.5)
-        across, along = math.cos(stage.view.yaw), -math.sin(stage.view.yaw)
+        across, along = stage.across
         for out in rng.choice(((-0.9,), (0.9,), (-0.9, 0.8), (-0.8, 0.9))):
             low = high * rng.uniform(0.2, 0.32)
             arm = x + across * out, y + along * out

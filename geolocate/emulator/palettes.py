@@ -45,7 +45,7 @@ _DOORS: tuple[Colour, ...] = (
     (30, 30, 34), (128, 32, 36), (226, 226, 220), (34, 46, 84), (36, 74, 54), (96, 110, 124), (110, 74, 46),
 )  # fmt: skip
 #: How strongly a place's look prefers some of its materials.
-_PREFERENCE = 1.1
+_PREFERENCE = 1.7
 
 
 @dataclass(frozen=True, slots=True)

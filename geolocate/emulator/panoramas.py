@@ -116,17 +116,18 @@ def _columns(row: int) -> int:
 def _tiles_around(lat: float, lon: float, radius_m: float) -> list[tuple[float, int, int]]:
     """List (gap in metres, row, column) of the tiles within the radius, nearest first."""
     y = (lat + 90) * ROWS_PER_DEGREE
-    reach = radius_m / TILE_M
+    # Swinging roads leave their tile by a little.
+    far_m = radius_m + 2 * _SWING_M
+    reach = far_m / TILE_M
     tiles = []
     for row in range(max(0, math.floor(y - reach)), min(180 * ROWS_PER_DEGREE - 1, math.floor(y + reach)) + 1):
         columns = _columns(row)
         x = (lon + 180) / 360 * columns
         width_m = TILE_M * 360 * ROWS_PER_DEGREE / columns * math.cos(math.radians(lat))
-        wide = radius_m / max(width_m, 1.0)
+        wide = far_m / max(width_m, 1.0)
         north_m = max(row - y, y - row - 1, 0.0) * TILE_M
         for column in range(math.floor(x - wide), math.floor(x + wide) + 1):
             east_m = max(column - x, x - column - 1, 0.0) * width_m
-            # Swinging roads leave their tile by a little.
             gap_m = max(0.0, math.hypot(north_m, east_m) - 2 * _SWING_M)
             tiles.append((gap_m, row, column % columns))
     return sorted(tiles)

@@ -132,6 +132,8 @@ def _bound(stage: Stage, side: int, reach: tuple[float, float], rng: Random) -> 
     if kind == "wall" and stage.place.built < 0.25:
         # Garden walls are for gardens; in the country they are of field stone.
         kind = "stone"
+    if kind == "hedge" and stage.place.american and stage.place.built < 0.25:
+        kind = "fence"
     near, far = reach
     x, high = side * (stage.edge_m + 0.15), palette.boundary_m * rng.uniform(0.85, 1.15)
     if kind == "open" or not stage.view.sees(x, (near + far) / 2, (far - near) / 2 + 1):

@@ -29,7 +29,7 @@ from geolocate.emulator.world import Surroundings
 Pixels = NDArray[np.float32]
 
 #: How much of the variance of a look is a street's own.
-_STREET_VARIANCE = 0.28
+_STREET_VARIANCE = 0.12
 _TILE = 512
 #: The ground's texture is the same beyond this.
 _FAR_M = 3000.0
@@ -99,8 +99,9 @@ def _ground_texture(stage: Stage, rows: Pixels) -> Pixels:
     ahead = reach * (math.cos(pitch) - up * math.sin(pitch))
     columns = (np.arange(view.camera.width, dtype=np.float32) + 0.5 - view.camera.width / 2) / view.focal
     side = reach[:, None] * columns[None, :]
-    east = side * math.cos(view.yaw) + ahead[:, None] * math.sin(view.yaw)
-    north = ahead[:, None] * math.cos(view.yaw) - side * math.sin(view.yaw)
+    cos, sin = view.turn
+    east = side * cos + ahead[:, None] * sin
+    north = ahead[:, None] * cos - side * sin
     across = np.abs(east + np.float32(view.x))
     road, pavement, open_ground = (np.float32(value) for value in _ROUGHNESS)
     rough = np.where(across < stage.road_m / 2, road, np.where(across < stage.edge_m, pavement, open_ground))

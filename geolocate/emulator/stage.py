@@ -86,6 +86,12 @@ class Stage:
             return 180.0
         return abs((self.place.road_bearing + turn - self.place.sea_bearing + 180) % 360 - 180)
 
+    @cached_property
+    def across(self) -> tuple[float, float]:
+        """The direction of the picture's width on the ground: for what has no sides of its own."""
+        cos, sin = self.view.turn
+        return cos, -sin
+
     def foliage(self, rng: Random, spread: float = 0.12) -> Colour:
         """The colour of leaves, by season and chance."""
         bare, gold = (112, 98, 84), (176, 124, 52)

@@ -19,10 +19,10 @@ from geolocate.emulator import ground
 from geolocate.emulator.noise import smooth_noise
 
 #: Changes whenever the same seed would draw another world; whoever changes it reruns all that is compared.
-WORLD_VERSION = "2.dev"
+WORLD_VERSION = "2"
 
 #: Wavelength in km and share of the variance, from regions to neighbourhoods.
-_SCALES = ((150.0, 0.42), (25.0, 0.32), (4.0, 0.26))
+_SCALES = ((150.0, 0.46), (25.0, 0.36), (4.0, 0.18))
 #: The country raster's codes: who drives on the left, who builds as in the United States.
 _UNITED_KINGDOM, _UNITED_STATES, _IRELAND, _MAN, _CHANNEL_ISLANDS, _CANADA, _MEXICO = range(1, 8)
 _LEFT = frozenset({_UNITED_KINGDOM, _IRELAND, _MAN, _CHANNEL_ISLANDS})
