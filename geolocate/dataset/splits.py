@@ -39,8 +39,8 @@ Texts = npt.NDArray[np.str_]
 def split_panoramas(region: Region, panoramas: pd.DataFrame) -> pd.DataFrame:
     """Return ``block_id``, ``part`` and ``sample`` of panoramas: one row each, under their index.
 
-    ``panoramas`` has ``lat, lon, town, captured, sequence_id, class_id``. ``part`` is one of ``PARTS`` or of ``LEFT_OUT``.
-    ``sample`` marks the probability sample, whatever the part: test rows may belong to both test sets.
+    ``panoramas`` has ``lat, lon, town, captured, sequence_id, class_id``. ``part`` is one of ``PARTS`` or of
+    ``LEFT_OUT``. ``sample`` marks the probability sample, whatever the part: test rows may belong to both test sets.
     """
     ground = ground_partition(region, panoramas["lat"], panoramas["lon"])
     part = ground_parts(ground)
@@ -63,8 +63,8 @@ def shares_drive(panoramas: pd.DataFrame, test: Flags, reach_km: float) -> Flags
     """Mark the rows of a capture sequence that the rows marked by ``test`` (N,) belong to, those rows included.
 
     A sequence is the provider's own where it names one. Where it does not, rows captured in the same month as a test
-    row, in the same town or within ``reach_km`` of it, are taken for its drive: a month's drives cross town borders, and
-    large towns. Rows without a date share one with each other only.
+    row, in the same town or within ``reach_km`` of it, are taken for its drive: a drive crosses the borders of towns.
+    Rows without a date share one with each other only.
     """
     named = panoramas["sequence_id"].notna().to_numpy(bool)
     sequences = panoramas["sequence_id"].to_numpy(object)

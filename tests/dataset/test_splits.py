@@ -22,6 +22,7 @@ from geolocate.errors import DatasetError
 from geolocate.geography.distances import haversine_km
 from geolocate.geography.partition import ground_partition, partition_version
 from geolocate.geography.regions import load_region
+from geolocate.geography.towns import town_names
 from geolocate.manifest import write_manifest
 from geolocate.storage import DataRoot, read_json, sha256_of_file, write_json
 from tests.manifest.rows import manifest_rows
@@ -42,6 +43,7 @@ def panoramas(seed, count=400, *, spread=0.05, months=12, sequences=0):
             "source_id": [f"s{seed}-{row}" for row in range(count)],
             "lat": at[:, 0],
             "lon": at[:, 1],
+            "town": town_names(UK, at[:, 0], at[:, 1]),
             "captured": [f"2020-{1 + month:02d}" for month in rng.integers(0, months, count)],
             "sequence_id": np.where(named, rng.integers(0, max(sequences, 1), count).astype(str), None),
             "class_id": [f"class-{number}" for number in city],
@@ -87,6 +89,7 @@ def test_nothing_that_is_fitted_is_near_test_ground_or_of_its_drives(rows):
     unnamed = pairs["sequence_id"].isna() & pairs["sequence_id_test"].isna()
     same_month = (pairs["captured"] == pairs["captured_test"]) & unnamed
     assert km[same_month].min(initial=np.inf) > UK.partition.sequence_km
+    assert not (same_month & (pairs["town"] == pairs["town_test"])).any()
 
 
 @settings(max_examples=30, deadline=None)
@@ -125,16 +128,27 @@ def test_a_named_sequence_is_kept_apart_however_far_it_runs():
     assert (done["part"] == "sequence").sum() == 1
 
 
+def drives(**columns):
+    """Which rows share the first row's drive, when rows stand 1 km apart unless said otherwise."""
+    count = len(next(iter(columns.values())))
+    known = {"lat": 52 + np.arange(count) / 111.2, "lon": -1.0, "town": "A", "sequence_id": None, "captured": "2020-01"}
+    rows = pd.DataFrame({**known, **columns}, index=range(count))
+    return shares_drive(rows, np.arange(count) == 0, 5.0).tolist()
+
+
+def test_a_month_is_a_drive_within_a_town_and_a_few_kilometres_around():
+    assert drives(town=["A", "B", "B"], lat=[52.0, 52.04, 52.06]) == [True, True, False]
+    assert drives(lat=[52.0, 52.2]) == [True, True]
+    assert drives(captured=["2020-01-03", "2020-01", "2020-02"]) == [True, True, False]
+
+
 def test_undated_rows_share_a_drive_with_each_other_only():
-    rows = pd.DataFrame(
-        {"lat": [52.0, 52.01, 52.02], "lon": -1.0, "sequence_id": None, "captured": [None, None, "2020-01"]}
-    )
-    assert shares_drive(rows, np.array([True, False, False]), 5.0).tolist() == [True, True, False]
+    assert drives(captured=[None, None, "2020-01"]) == [True, True, False]
+    assert drives(captured=["2020-01", None]) == [True, False]
 
 
-def test_days_of_one_month_are_one_month():
-    rows = pd.DataFrame({"lat": [52.0, 52.01], "lon": -1.0, "sequence_id": None, "captured": ["2020-01-03", "2020-01"]})
-    assert shares_drive(rows, np.array([True, False]), 5.0).all()
+def test_rows_of_a_named_sequence_are_judged_by_it_alone():
+    assert drives(sequence_id=["s", "s", "t", None], lat=[52.0, 55.0, 52.0, 52.0]) == [True, True, False, False]
 
 
 def test_the_sample_takes_its_share_of_every_part_alike():
