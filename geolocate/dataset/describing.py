@@ -6,6 +6,7 @@ In: rows with labels, and what names the version. Out: the content of ``card.jso
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,9 @@ from geolocate.dataset.quality import quality_of
 from geolocate.dataset.quality_page import QualityInput, quality_page
 from geolocate.geography.regions import Region
 from geolocate.storage import DataRoot
+
+#: Nothing nearer to the middle of its class than this is worth a look.
+_NEAR_KM = 5.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,9 @@ def describe(root: DataRoot, region: Region, identity: Mapping[str, Any], conten
     """Describe a version; ``identity`` is what its card says besides counts: names, hashes, the request, lineage."""
     rows = content.rows.reset_index(drop=True)
     measures = measure_pictures(root, rows["sha256"])
-    quality = quality_of(rows, measures)
+    # A cell reaches from corner to corner; cities and towns are as large as their places are spread.
+    reach_km = identity["cell_km"] * sqrt(2) if identity["level"] == "cell" else 0.0
+    quality = quality_of(rows, measures, max(_NEAR_KM, reach_km))
     facts = CardInput(
         root=root,
         region=region,

@@ -38,14 +38,16 @@ _HASH_BITS = 4
 _THUMB_LEVELS = 8.0
 _BLOCK = 2048
 # Places spread evenly over a disc have their farthest at 1.4 × the median distance, normally spread ones rarely
-# beyond 4 ×. Nothing nearer than a few kilometres is worth a look.
+# beyond 4 ×.
 _FAR_TIMES = 4.0
-_FAR_CLASS_KM = 5.0
 _FAR_REQUEST_KM = 1.0
 
 
-def quality_of(rows: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
+def quality_of(rows: pd.DataFrame, measures: pd.DataFrame, within_km: float) -> pd.DataFrame:
     """Judge each image of ``rows`` (manifest and labels) by ``measures`` (by sha256, see ``measure_pictures``).
+
+    Nothing within ``within_km`` of the middle of its class is far from it: a few kilometres for a city, the whole of
+    a cell for cells, whose places may lie anywhere in it.
 
     Returns ``image_id, source_id, class_id, sha256``, the measures, ``request_km, class_km`` (distance to the point
     that was asked for, and to the middle of the class), ``like`` (the image of another panorama that looks the same,
@@ -60,7 +62,7 @@ def quality_of(rows: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
     table["request_km"] = haversine_km(rows["lat"], rows["lon"], rows["requested_lat"], rows["requested_lon"])
     table["class_km"] = _class_km(rows)
     table["like"] = _alike(table, measures)
-    return table.drop(columns="readable").assign(**_flags(table))
+    return table.drop(columns="readable").assign(**_flags(table, within_km))
 
 
 def flagged(quality: pd.DataFrame) -> pd.Series:
@@ -78,7 +80,7 @@ def quality_counts(quality: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _flags(table: pd.DataFrame) -> dict[str, pd.Series]:
+def _flags(table: pd.DataFrame, within_km: float) -> dict[str, pd.Series]:
     owners = table.groupby("sha256")["source_id"].transform("nunique")
     median_km = table.groupby("class_id")["class_km"].transform("median")
     return {
@@ -91,7 +93,7 @@ def _flags(table: pd.DataFrame) -> dict[str, pd.Series]:
         "too_bright": table["brightness"] > _BRIGHT,
         "low_detail": table["detail"] < _LOW_DETAIL,
         "far_from_request": table["request_km"] > _FAR_REQUEST_KM,
-        "far_from_class": table["class_km"] > np.maximum(_FAR_TIMES * median_km, _FAR_CLASS_KM),
+        "far_from_class": table["class_km"] > np.maximum(_FAR_TIMES * median_km, within_km),
     }
 
 

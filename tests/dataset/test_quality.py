@@ -7,6 +7,8 @@ from geolocate.dataset.quality import REASONS, quality_counts, quality_of
 from geolocate.storage import DataRoot
 from tests.dataset.scenes import flat, placed_rows, scene, stored, with_pictures
 
+WITHIN_KM = 5.0
+
 
 @pytest.fixture
 def root(tmp_path):
@@ -21,7 +23,7 @@ def rows(root):
 
 def flags(root, rows):
     """The flagged images by reason."""
-    quality = quality_of(rows, measure_pictures(root, rows["sha256"]))
+    quality = quality_of(rows, measure_pictures(root, rows["sha256"]), WITHIN_KM)
     found = {reason: set(quality.loc[quality[reason], "image_id"]) for reason in REASONS}
     return {reason: images for reason, images in found.items() if images}
 
@@ -87,9 +89,16 @@ def test_a_panorama_far_from_its_class_or_from_what_was_asked_for_is_flagged(roo
     assert flags(root, rows) == {"far_from_class": images, "far_from_request": images}
 
 
+def test_within_a_cell_nothing_is_far_from_the_class(root, rows):
+    rows.loc[:2, ["lat", "requested_lat"]] += 0.3
+    measures = measure_pictures(root, rows["sha256"])
+    assert quality_of(rows, measures, within_km=5.0)["far_from_class"].sum() == 3
+    assert not quality_of(rows, measures, within_km=71.0)["far_from_class"].any()
+
+
 def test_the_counts_are_those_of_the_table(root, rows):
     planted(root, rows, 10, flat(5))
-    quality = quality_of(rows, measure_pictures(root, rows["sha256"]))
+    quality = quality_of(rows, measure_pictures(root, rows["sha256"]), WITHIN_KM)
     counts = quality_counts(quality)
     assert (counts["images"], counts["measured"], counts["flagged"]) == (60, 60, 1)
     assert counts["reasons"]["too_dark"] == int(np.sum(quality["brightness"] < 30)) == 1
