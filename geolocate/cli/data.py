@@ -16,6 +16,8 @@ from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from geolocate.collection.collect import PhaseProgress
     from geolocate.collection.plan import PlanRequest
     from geolocate.collection.records import CollectionSummary
@@ -30,6 +32,9 @@ Top = Annotated[int, typer.Option(help="How many of the largest places, for citi
 CellKm = Annotated[float | None, typer.Option(help="Side of a cell in kilometres, for grid.")]
 PerPlace = Annotated[int, typer.Option(help="Points a city or cell.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same points on any machine.")]
+Points = Annotated[
+    Path | None, typer.Option(help="Take the points from this table (lat, lon, town) instead of drawing a sample.")
+]
 PHASES = {"find": "finding panoramas", "fetch": "fetching pictures"}
 
 
@@ -46,6 +51,7 @@ def plan(
     cell_km: CellKm = None,
     per_place: PerPlace = 18,
     seed: Seed = 0,
+    points: Points = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how many points, requests and dollars a collection would take; nothing is sent.
@@ -53,10 +59,9 @@ def plan(
     Example: geolocate data plan --region uk --kind cities --top 50 --per-place 18
     """
     from geolocate.collection.estimate import estimate
-    from geolocate.collection.plan import make_plan
 
     asked = _plan_request(region=region, kind=kind, top=top, cell_km=cell_km, per_place=per_place, seed=seed)
-    expected = asdict(estimate(make_plan(asked)))
+    expected = asdict(estimate(_plan(asked, points)))
     if as_json:
         typer.echo(json.dumps(expected, indent=2))
         return
@@ -75,6 +80,7 @@ def collect(
     cell_km: CellKm = None,
     per_place: PerPlace = 18,
     seed: Seed = 0,
+    points: Points = None,
     budget_usd: Annotated[float | None, typer.Option(min=0, help="Never spend more, over all runs.")] = None,
     max_images: Annotated[int | None, typer.Option(min=0, help="Never ask for more images, over all runs.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=512, help="Requests under way at once.")] = 64,
@@ -86,7 +92,6 @@ def collect(
     """
     from geolocate.collection import CollectRequest
     from geolocate.collection import collect as collect_all
-    from geolocate.collection.plan import make_plan
 
     asked = _plan_request(region=region, kind=kind, top=top, cell_km=cell_km, per_place=per_place, seed=seed)
     settings = settings_from_environment()
@@ -94,7 +99,7 @@ def collect(
         name, settings, region, budget_usd=budget_usd, max_images=max_images, concurrency=concurrency
     )
     with _bars() as progress:
-        summary = collect_all(DataRoot(settings.data), request, make_plan(asked), progress)
+        summary = collect_all(DataRoot(settings.data), request, _plan(asked, points), progress)
     _show(summary, as_json)
 
 
@@ -171,6 +176,14 @@ def _plan_request(**asked: Any) -> "PlanRequest":
         return PlanRequest(**asked)
     except ValidationError as error:
         raise PlanError(first_mistake(error)) from None
+
+
+def _plan(asked: "PlanRequest", points: Path | None) -> "pd.DataFrame":
+    """Draw the sample that was asked for, or take the points that a table names."""
+    from geolocate.collection.plan import make_plan
+    from geolocate.collection.points import plan_of_points, read_points
+
+    return plan_of_points(read_points(points)) if points else make_plan(asked)
 
 
 @contextmanager

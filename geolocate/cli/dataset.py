@@ -8,13 +8,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from geolocate.cli import difference, export, partition
+from geolocate.cli import difference, export, labels, partition
 from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot
 
 app = typer.Typer(help="Publish labelled dataset versions and look at them.", no_args_is_help=True)
 
-for command in (partition, difference, export):
+for command in (labels, partition, difference, export):
     command.register(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -30,7 +30,7 @@ def publish(
     collections: Annotated[list[str], typer.Argument(help="Finished collections, all of one world.")],
     name: Annotated[str, typer.Option(help="The dataset's name.")],
     region: Annotated[str, typer.Option(help="The region, by name or by file.")] = "uk",
-    level: Annotated[str, typer.Option(help="What a class is: city or cell.")] = "city",
+    level: Annotated[str, typer.Option(help="What a class is: city, cell or town.")] = "city",
     top: Annotated[int, typer.Option(help="How many of the largest places are cities.")] = 50,
     cell_km: Annotated[float, typer.Option(help="Side of a cell in kilometres.")] = 50.0,
     overrides: Annotated[Path | None, typer.Option(help="A table of suburb overrides of your own.")] = None,

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot
 
-_FORMATS = "csv, imagefolder, webdataset, huggingface, geopackage."
+_FORMATS = "csv, imagefolder, webdataset, huggingface, geopackage, ukclip, ukcitiesclip."
 
 
 def register(set_app: typer.Typer) -> None:

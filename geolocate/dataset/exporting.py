@@ -17,6 +17,7 @@ from geolocate.dataset.export_folders import write_csv, write_geopackage, write_
 from geolocate.dataset.export_job import ExportJob, Pictures, Progress
 from geolocate.dataset.rights import check_rights
 from geolocate.dataset.splits import PARTS
+from geolocate.dataset.study_layout import write_ukcities, write_ukclip
 from geolocate.dataset.versions import DatasetVersion, open_dataset
 from geolocate.errors import DatasetError, StorageError
 from geolocate.storage import DataRoot, read_json, sha256_of, storage_error, write_json
@@ -41,6 +42,8 @@ FORMATS: dict[str, Format] = {
     "webdataset": Format(write_webdataset, "tar shards of jpg and json, by part", ("inside",)),
     "huggingface": Format(write_hugging_face, "Parquet with pictures, for datasets.load_dataset", ("inside",)),
     "geopackage": Format(write_geopackage, "points on the map, for QGIS", ("none",), parts_only=False),
+    "ukclip": Format(write_ukclip, "the study's layout: a CSV a cell, town and coordinates", ("none",)),
+    "ukcitiesclip": Format(write_ukcities, "the study's layout: one CSV, city and coordinates", ("none",)),
 }
 
 

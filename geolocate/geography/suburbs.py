@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 
 from geolocate.geography.distances import EARTH_RADIUS_KM, Floats, haversine_km, unit_vectors
 from geolocate.geography.overrides import Override, read_overrides
+from geolocate.geography.places import top_places
 from geolocate.geography.regions import Area, Region
 
 Ints = npt.NDArray[np.int64]
@@ -48,6 +49,27 @@ def merge_suburbs(region: Region, places: pd.DataFrame, overrides: Path | None =
     merging.by_radius()
     table = merging.table().set_index(ordered.index)
     return table.loc[places.index].reset_index(drop=True)
+
+
+def merge_table(region: Region, top: int, overrides: Path | None = None) -> pd.DataFrame:
+    """Return the ``top`` largest places as people read them: place_id, place, admin1, people, parent_id, parent, ...
+
+    ... reason and km (between the two). Raises PlanError and RegionError as ``top_places`` and ``merge_suburbs`` do.
+    """
+    places = top_places(region, top)
+    merged = merge_suburbs(region, places, overrides)
+    return pd.DataFrame(
+        {
+            "place_id": merged["place_id"],
+            "place": merged["name"],
+            "admin1": places["admin1"].to_numpy(),
+            "people": places["population"].to_numpy(),
+            "parent_id": merged["parent_id"],
+            "parent": merged["parent_name"],
+            "reason": merged["reason"],
+            "km": merged["distance_km"],
+        }
+    )
 
 
 class _Merging:
