@@ -96,22 +96,26 @@ class Viewpoint:
 
 def clip_to_view(seen: Floats, wide: float) -> Floats:
     """Cut a polygon (N, 3) to what lies ahead and within ``wide`` times its depth to every side; may leave nothing."""
-    for plane in ((0.0, 0.0, 1.0), (1.0, 0.0, wide), (-1.0, 0.0, wide), (0.0, 1.0, wide), (0.0, -1.0, wide)):
-        inside = seen @ np.array(plane) - (NEAR_M if plane[2] == 1.0 else 0.0)
-        if (inside < 0).any():
-            seen = _cut(seen, inside)
-        if not len(seen):
-            break
-    return seen
+    # Plain numbers: polygons have few corners, and NumPy takes longer to begin than to finish.
+    corners: list[Point] = [(side, up, ahead) for side, up, ahead in seen.tolist()]
+    sides = ((1, 0, wide, 0.0), (-1, 0, wide, 0.0), (0, 1, wide, 0.0), (0, -1, wide, 0.0))
+    for across, upward, depth, least in ((0, 0, 1.0, NEAR_M), *sides):
+        inside = [across * side + upward * up + depth * ahead - least for side, up, ahead in corners]
+        if inside and min(inside) < 0:
+            corners = _cut(corners, inside)
+    return np.array(corners, dtype=np.float64).reshape(-1, 3)
 
 
-def _cut(seen: Floats, inside: Floats) -> Floats:
-    """Keep the part of a polygon where ``inside`` (N,) is not negative."""
-    kept: list[Floats] = []
-    for index in range(len(seen)):
+def _cut(corners: list[Point], inside: list[float]) -> list[Point]:
+    """Keep the part of a polygon where ``inside``, one a corner, is not negative."""
+    kept: list[Point] = []
+    for index, corner in enumerate(corners):
         before, here = inside[index - 1], inside[index]
         if (before >= 0) != (here >= 0):
-            kept.append(seen[index - 1] + before / (before - here) * (seen[index] - seen[index - 1]))
+            share, (side, up, ahead) = before / (before - here), corners[index - 1]
+            kept.append(
+                (side + share * (corner[0] - side), up + share * (corner[1] - up), ahead + share * (corner[2] - ahead))
+            )
         if here >= 0:
-            kept.append(seen[index])
-    return np.array(kept).reshape(-1, 3)
+            kept.append(corner)
+    return kept

@@ -37,12 +37,19 @@ class Cell:
 
     def bytes_at(self, band: str) -> tuple[int, int, int, int]:
         """The four surrounding cells' bytes."""
-        part = self.box.bands[band][self.row : self.row + 2, self.column : self.column + 2]
-        return cast(tuple[int, int, int, int], tuple(part.ravel().tolist()))
+        (north_west, north_east), (south_west, south_east) = self._square(band)
+        return north_west, north_east, south_west, south_east
+
+    def _square(self, band: str) -> list[list[int]]:
+        return cast(
+            list[list[int]], self.box.bands[band][self.row : self.row + 2, self.column : self.column + 2].tolist()
+        )
 
     def value(self, band: str) -> float:
         """The band between the four cells, in the units of its bytes."""
-        return sum(w * b for w, b in zip(self.weights, self.bytes_at(band), strict=True))
+        north_west, north_east, south_west, south_east = self.weights
+        (first, second), (third, fourth) = self._square(band)
+        return north_west * first + north_east * second + south_west * third + south_east * fourth
 
     def share(self, band: str, classes: frozenset[int]) -> float:
         """How much of the ground around belongs to the classes, 0 to 1."""

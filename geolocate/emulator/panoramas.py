@@ -28,6 +28,8 @@ MAX_RADIUS_M = 5000.0
 _MAX_ROADS = 12
 #: Roads swing to either side of their line by up to this many metres, in waves of 1 to 3 km.
 _SWING_M = 60.0
+#: So far a road can leave its tile; tiles of a degree of latitude differ a little in width.
+_LEAVE_M = 1.1 * _SWING_M
 _FIRST_YEAR, _YEARS = 2009, 16
 #: Tiles that one capture drive follows a road through: about 4 km.
 _DRIVE_TILES = 4
@@ -117,7 +119,7 @@ def _tiles_around(lat: float, lon: float, radius_m: float) -> list[tuple[float, 
     """List (gap in metres, row, column) of the tiles within the radius, nearest first."""
     y = (lat + 90) * ROWS_PER_DEGREE
     # Swinging roads leave their tile by a little.
-    far_m = radius_m + 2 * _SWING_M
+    far_m = radius_m + _LEAVE_M
     reach = far_m / TILE_M
     tiles = []
     for row in range(max(0, math.floor(y - reach)), min(180 * ROWS_PER_DEGREE - 1, math.floor(y + reach)) + 1):
@@ -128,7 +130,7 @@ def _tiles_around(lat: float, lon: float, radius_m: float) -> list[tuple[float, 
         north_m = max(row - y, y - row - 1, 0.0) * TILE_M
         for column in range(math.floor(x - wide), math.floor(x + wide) + 1):
             east_m = max(column - x, x - column - 1, 0.0) * width_m
-            gap_m = max(0.0, math.hypot(north_m, east_m) - 2 * _SWING_M)
+            gap_m = max(0.0, math.hypot(north_m, east_m) - _LEAVE_M)
             tiles.append((gap_m, row, column % columns))
     return sorted(tiles)
 
