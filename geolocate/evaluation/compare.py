@@ -19,6 +19,7 @@ from geolocate.storage import DataRoot, read_json
 #: What must be the same, what it is called, and how it is read from a run's metrics.
 _SAME: tuple[tuple[str, Callable[[dict[str, Any]], Any]], ...] = (
     ("world", lambda metrics: metrics["world"]),
+    ("version of the emulated world", lambda metrics: metrics.get("world_version")),
     ("dataset", lambda metrics: f"{metrics['dataset']['name']}@{metrics['dataset']['version']}"),
     ("dataset hash", lambda metrics: metrics["dataset"]["sha256"]),
     ("ground partition", lambda metrics: metrics["partition_version"]),

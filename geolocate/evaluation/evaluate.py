@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from geolocate.dataset.rights import check_rights
 from geolocate.dataset.splits import LEFT_OUT, PARTS
 from geolocate.dataset.versions import DatasetVersion, open_dataset
 from geolocate.errors import CheckpointError
@@ -71,7 +72,7 @@ def evaluate(
     ``metrics, paired, intervals`` are of the blocked test; the same under ``sample`` is of the probability sample,
     which is None where no row belongs to it. ``progress(done, total)`` counts the pictures that had to be encoded.
     Raises CheckpointError when the run was trained on another dataset version or ground partition than there is,
-    DatasetError when the test part is empty.
+    DatasetError when the test part is empty, RightsError when a row may not be evaluated on.
     """
     evaluation = _ask(root, load_run(root, run), progress)
     metrics = {
@@ -99,6 +100,7 @@ def _ask(root: DataRoot, run: TrainedRun, progress: Progress | None) -> Evaluati
     _check_same(run, dataset, partition_version(region))
     rows = pd.concat([dataset.rows("test"), dataset.sample_rows()]).drop_duplicates("image_id")
     rows = rows.sort_values(["source_id", "heading"], ignore_index=True)
+    check_rights(rows, "evaluate")
     panoramas = rows.drop_duplicates("source_id", ignore_index=True)
     panoramas["sha256s"] = [list(views) for _, views in rows.groupby("source_id", sort=True)["sha256"]]
     places = training_places(dataset, run.classes)
@@ -166,6 +168,7 @@ def _facts(evaluation: Evaluation) -> dict[str, Any]:
         "run": run.run,
         "dataset": asdict(run.dataset),
         "world": run.world.value,
+        "world_version": dataset.card.get("world_version"),
         "region": question.region,
         "diagonal_km": question.diagonal_km,
         "level": run.level,

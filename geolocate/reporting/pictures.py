@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
+from geolocate.dataset.rights import allowed, policy_in_force
 from geolocate.storage import DataRoot
 
-#: A report is passed on, so only own pictures and those under an open licence may be in it.
-SHOWABLE = ("own", "open-licence")
 SAMPLE = 12
 _SIDE = 180
 
@@ -34,10 +33,11 @@ class PictureTile:
 
 def picture_tiles(root: DataRoot, predictions: pd.DataFrame, sample: int = SAMPLE, seed: int = 0) -> list[PictureTile]:
     """Draw panoramas at random, not by how well they went; forgotten and unreadable ones are passed over."""
-    allowed = predictions[predictions["rights_basis"].isin(SHOWABLE)]
-    order = np.random.default_rng(seed).permutation(len(allowed))
+    # A report is passed on.
+    showable = predictions[allowed(policy_in_force(), predictions, "redistribute")]
+    order = np.random.default_rng(seed).permutation(len(showable))
     tiles: list[PictureTile] = []
-    for row in allowed.iloc[order].to_dict(orient="records"):
+    for row in showable.iloc[order].to_dict(orient="records"):
         if len(tiles) == sample:
             break
         views = [view for view in (_view(root, str(sha256)) for sha256 in row["sha256s"]) if view]

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from geolocate.dataset.rights import check_rights
 from geolocate.dataset.versions import DatasetVersion
 from geolocate.errors import SettingsError
 from geolocate.models.encoders import image_encoder, text_encoder
@@ -90,8 +91,10 @@ def train(
     """Train a model on a dataset version, or go on with an interrupted run; a finished one is only opened.
 
     An interrupted run ends with the same weights as one that was not. Raises CheckpointError when the run's name
-    belongs to another dataset, partition or configuration, DatasetError when train or val is empty.
+    belongs to another dataset, partition or configuration, DatasetError when train or val is empty, RightsError when
+    a row may not be trained on.
     """
+    check_rights(dataset.rows("train", "val"), "train")
     tell = progress or (lambda stage, done, total: None)
     classes = trained_classes(dataset)
     data = _Data(classes, samples_of(dataset, "train", classes), samples_of(dataset, "val", classes))

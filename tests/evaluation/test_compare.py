@@ -29,6 +29,7 @@ def test_runs_of_one_dataset_stand_side_by_side_with_chance_once(root, evaluated
     ("change", "named"),
     [
         ({"world": "real"}, "world emulated and real"),
+        ({"world_version": "2-7"}, "version of the emulated world 1 and 2-7"),
         ({"dataset": {"name": "towns", "version": "1", "sha256": "f"}}, "dataset cities@.* and towns@1"),
         ({"partition_version": "uk-of-old"}, "ground partition"),
     ],

@@ -55,6 +55,8 @@ def _city_rows(root: DataRoot, rng: np.random.Generator, number: int, city: str,
                     "class_name": city,
                     "caption": f"City: {city}",
                     "part": {0: "val", 1: "test"}.get(place % 6, "train"),
+                    "license": "CC0-1.0",
+                    "rights_basis": "own",
                 }
             )
     return rows
