@@ -48,7 +48,11 @@ class Boundary:
         rows = _boundary_rows(self.region)
         rows = rows[(rows["zone"] == zone) & (rows["role"] == role)]
         geometry = geometry_to_metres(crs, shapely.union_all(rows.geometry.to_numpy()))
-        return geometry if geometry.is_valid else shapely.make_valid(geometry)
+        if geometry.is_valid:
+            return geometry
+        parts = shapely.get_parts(shapely.make_valid(geometry))
+        # Two halves that the antimeridian had cut touch here, and leave the line behind on which they do.
+        return shapely.union_all([part for part in parts if part.geom_type in ("Polygon", "MultiPolygon")])
 
     @cached_property
     def outline(self) -> BaseGeometry:

@@ -14,9 +14,13 @@ import numpy.typing as npt
 import shapely
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
+from shapely.geometry.base import BaseGeometry
 
 from geolocate.errors import RegionError
 from geolocate.geography.regions import Region
+
+#: No edge of an outline goes half round the earth; one that seems to has come over the antimeridian.
+_HALF_ROUND = 180.0
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -59,13 +63,41 @@ def geometry_to_metres(crs: str, geometry: Any) -> Any:
 
 
 def geometry_to_degrees(crs: str, geometry: Any) -> Any:
-    """Return a geometry, or an array of them, as (lon, lat): so GeoParquet, and EPSG:4326 in geopandas, have them."""
+    """Return a geometry, or an array of them, as (lon, lat): so GeoParquet, and EPSG:4326 in geopandas, have them.
+
+    What crosses the antimeridian is cut there.
+    """
 
     def inverse(x: Floats, y: Floats) -> tuple[Floats, Floats]:
         lat, lon = to_degrees(crs, x, y)
         return lon, lat
 
-    return shapely.transform(geometry, inverse, interleaved=False)
+    degrees = shapely.transform(geometry, inverse, interleaved=False)
+    if isinstance(degrees, np.ndarray):
+        west, _, east, _ = shapely.bounds(degrees).T
+        for row in np.flatnonzero(east - west > _HALF_ROUND):
+            degrees[row] = _cut_at_antimeridian(degrees[row])
+        return degrees
+    west, _, east, _ = shapely.bounds(degrees)
+    return _cut_at_antimeridian(degrees) if east - west > _HALF_ROUND else degrees
+
+
+def _cut_at_antimeridian(geometry: BaseGeometry) -> BaseGeometry:
+    """Cut the polygons that have an edge from one end of the longitudes to the other."""
+    pieces = []
+    for part in shapely.get_parts(geometry):
+        rings = [shapely.get_coordinates(ring)[:, 0] for ring in shapely.get_rings(part)]
+        if max((np.abs(np.diff(lon)).max() for lon in rings), default=0.0) <= _HALF_ROUND:
+            pieces.append(part)
+            continue
+        whole = shapely.make_valid(
+            shapely.transform(part, lambda points: points + [[360.0, 0.0]] * (points[:, :1] < 0))
+        )
+        pieces.append(shapely.intersection(whole, shapely.box(0, -90, 180, 90)))
+        over = shapely.intersection(whole, shapely.box(180, -90, 360, 90))
+        pieces.append(shapely.transform(over, lambda points: points - [[360.0, 0.0]]))
+    polygons = [one for piece in pieces for one in shapely.get_parts(piece) if one.geom_type == "Polygon"]
+    return shapely.multipolygons(polygons)
 
 
 @dataclass(frozen=True, slots=True)
