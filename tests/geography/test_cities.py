@@ -31,6 +31,14 @@ def test_after_a_snap_of_250_m_nearly_every_panorama_keeps_its_class(uk: Region)
     assert (cities_of(uk, 150).owners(lat, lon) == plan["group_id"]).mean() > 0.99
 
 
+def test_london_is_one_class_among_many_and_not_15_percent_of_the_rows(uk: Region) -> None:
+    classes = merge_suburbs(uk, top_places(uk, 150))
+    assert (classes["parent_id"] == LONDON).mean() > 0.15  # what keeping the rows of 150 places would give
+    plan = make_plan(PlanRequest(region="uk", top=150, per_place=6, draws=1))
+    own = cities_of(uk, 150).owners(plan["lat"], plan["lon"])
+    assert (own == LONDON).mean() == pytest.approx(1 / classes["parent_id"].nunique())
+
+
 def test_inside_greater_london_it_is_london_and_outside_it_is_not(uk: Region) -> None:
     cities = cities_of(uk, 150)
     croydon, edgware, watford, dartford = (51.376, -0.098), (51.6137, -0.275), (51.655, -0.396), (51.444, 0.217)
