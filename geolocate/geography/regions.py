@@ -123,16 +123,6 @@ def load_region(name_or_path: str) -> Region:
     )
 
 
-def offered_level(region: Region, level: str) -> str:
-    """Return the level when the region's file lists it, else raise RegionError."""
-    if level not in region.levels:
-        raise RegionError(
-            f"region {region.name!r} does not offer the level {level!r}: choose one of {', '.join(region.levels)}, or "
-            "add it to `levels` in the region's file"
-        )
-    return level
-
-
 def region_reference(name_or_path: str) -> str:
     """Return what names the same region from any folder: the name, or the whole path of its file."""
     return name_or_path if name_or_path in region_names() else str(Path(name_or_path).resolve())

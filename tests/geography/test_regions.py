@@ -8,7 +8,7 @@ import pytest
 from geolocate.collection.plan import PlanRequest, make_plan
 from geolocate.errors import RegionError
 from geolocate.geography.grids import grid_cells
-from geolocate.geography.regions import load_region, offered_level, region_names
+from geolocate.geography.regions import load_region, region_names
 from geolocate.geography.towns import town_names
 
 
@@ -56,14 +56,6 @@ def test_an_incomplete_file_is_refused_in_one_line(made_up: Path, old: str, new:
     with pytest.raises(RegionError, match=told) as caught:
         load_region(str(made_up))
     assert "\n" not in str(caught.value)
-
-
-def test_a_region_offers_the_levels_that_its_file_lists(made_up: Path) -> None:
-    made_up.write_text(made_up.read_text().replace('levels = ["cell", "city", "town"]', 'levels = ["cell"]'))
-    region = load_region(str(made_up))
-    assert offered_level(region, "cell") == "cell"
-    with pytest.raises(RegionError, match="does not offer the level 'city': choose one of cell"):
-        offered_level(region, "city")
 
 
 def test_missing_data_is_told_with_its_path(made_up: Path) -> None:
