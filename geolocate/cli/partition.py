@@ -42,12 +42,14 @@ def partition(
     typer.echo(f"{out}: {len(blocks)} blocks of {ground.partition.block_km:g} km ({shares})")
     if picture is None:
         return
-    rows = None
+    rows, title = None, f"Ground partition {blocks['partition_version'].iloc[0]}"
     if dataset is not None:
-        frame = open_dataset(DataRoot(settings_from_environment().data), dataset).frame.drop_duplicates("source_id")
+        version = open_dataset(DataRoot(settings_from_environment().data), dataset)
+        title += f", panoramas of {version.ref} ({version.world} world)"
+        frame = version.frame.drop_duplicates("source_id")
         rows = frame[frame["block_id"].isin(blocks["block_id"])]
     with atomic_write(picture) as file:
-        file.write(partition_map(ground, blocks, rows, f"Ground partition {blocks['partition_version'].iloc[0]}"))
+        file.write(partition_map(ground, blocks, rows, title))
     typer.echo(f"{picture}: the map")
 
 

@@ -201,7 +201,7 @@ def _counts(evaluation: Evaluation) -> dict[str, int]:
 def _sample_metrics(dataset: DatasetVersion, sample: Asked, bootstrap: Bootstrap | None) -> dict[str, Any]:
     """Say what the probability sample is a sample of, how much of it there is, and what it shows."""
     return {
-        "frame": f"the ground planned for {', '.join(dataset.card['collections'])}",
+        "frame": f"the plan of {', '.join(dataset.card['collections'])}",
         "counts": {
             "panoramas": len(sample.panoramas),
             "images": len(dataset.sample_rows()),

@@ -20,6 +20,8 @@ SYSTEMS = {
 
 BLOCKED, SAMPLE = "blocked test", "probability sample (weighted)"
 
+_SHORT = ("accuracy", "accuracy_macro", "mean_km", "median_km", "within_25_km", "within_200_km")
+
 #: Said wherever a figure comes from the emulator.
 EMULATED = "emulated world"
 
@@ -75,14 +77,15 @@ def test_sets(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {BLOCKED: metrics, **({SAMPLE: {**metrics, **sample}} if sample else {})}
 
 
-def result_lines(metrics: Mapping[str, Any]) -> list[Line]:
-    """Return the lines of the table in the order of ``metric_names``."""
+def result_lines(metrics: Mapping[str, Any], *, short: bool = False) -> list[Line]:
+    """Return the lines of the table in the order of ``metric_names``, or the few that matter most."""
     return [
         Line(
             metric_of(name),
             {system: cell_of(metric_of(name), metrics["metrics"][name][system]) for system in SYSTEMS},
         )
         for name in metric_names(metrics["region"])
+        if not short or name in _SHORT or name == f"geoscore_{metrics['region']}"
     ]
 
 
@@ -168,7 +171,8 @@ def results_table(metrics: Mapping[str, Any]) -> Table:
     for label, of_set in test_sets(metrics).items():
         table.add_section()
         table.add_row(f"[bold]{label}[/bold]")
-        for line in result_lines(of_set):
+        # A terminal is small: the rest of the sample's figures is in metrics.json, Markdown and the report.
+        for line in result_lines(of_set, short=label == SAMPLE):
             table.add_row(line.metric.label, line.metric.unit, *(str(line.cells[system]) for system in SYSTEMS))
     return table
 
