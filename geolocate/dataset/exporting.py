@@ -42,8 +42,12 @@ FORMATS: dict[str, Format] = {
     "webdataset": Format(write_webdataset, "tar shards of jpg and json, by part", ("inside",)),
     "huggingface": Format(write_hugging_face, "Parquet with pictures, for datasets.load_dataset", ("inside",)),
     "geopackage": Format(write_geopackage, "points on the map, for QGIS", ("none",), parts_only=False),
-    "ukclip": Format(write_ukclip, "the study's layout: a CSV a cell, town and coordinates", ("none",)),
-    "ukcitiesclip": Format(write_ukcities, "the study's layout: one CSV, city and coordinates", ("none",)),
+    "ukclip": Format(
+        write_ukclip, "the study's layout: a CSV a cell, town and coordinates", ("none",), parts_only=False
+    ),
+    "ukcitiesclip": Format(
+        write_ukcities, "the study's layout: one CSV, city and coordinates", ("none",), parts_only=False
+    ),
 }
 
 

@@ -6,7 +6,6 @@ import pytest
 from geolocate.collection.points import plan_of_points, read_points
 from geolocate.dataset import PublishRequest, open_dataset, publish
 from geolocate.dataset.exporting import export_dataset
-from geolocate.dataset.splits import PARTS
 from geolocate.manifest import write_manifest
 from geolocate.storage import DataRoot
 from tests.manifest.rows import manifest_rows
@@ -25,7 +24,7 @@ def root(tmp_path_factory):
 
 
 def panoramas(root, name):
-    return open_dataset(root, name).rows(*PARTS).drop_duplicates("source_id")
+    return open_dataset(root, name).frame.drop_duplicates("source_id")
 
 
 def test_ukclip_is_a_csv_a_cell_with_town_and_coordinates(root, tmp_path):
