@@ -45,6 +45,11 @@ class DataRoot:
         """What was forgotten; every reader honours it."""
         return self.path / "store" / "tombstones.parquet"
 
+    @property
+    def forgotten(self) -> Path:
+        """Each time that something was forgotten: why, by which rule, and who had held it."""
+        return self.path / "store" / "forgotten.json"
+
     def image(self, sha256: str) -> Path:
         """The content-addressed picture."""
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):

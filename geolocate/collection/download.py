@@ -35,6 +35,7 @@ from geolocate.collection.shards import (
 )
 from geolocate.collection.validation import PASSING
 from geolocate.manifest import MANIFEST_SCHEMA, write_manifest
+from geolocate.manifest.tombstones import is_forgotten
 from geolocate.providers import RefusedError
 from geolocate.records import ImageReason, OutcomeStatus, Panorama
 from geolocate.storage import DataRoot
@@ -85,9 +86,10 @@ def fetch_shard(root: DataRoot, request: CollectRequest, shard: int, progress: P
         done = state.report
         return ShardReport(shard, done.phase, done.points, done.statuses, done.images, reused=done.images)
     started = time.monotonic()
-    rows = [row for row in found if row["status"] == FOUND and row["point_id"] not in duplicates]
+    withheld = _withheld(root, found, duplicates)
+    rows = [row for row in found if row["status"] == FOUND and row["point_id"] not in withheld]
     shots, engine = asyncio.run(_fetch(root, request, rows, progress))
-    outcomes, open_points = _outcomes(shard, found, duplicates, shots)
+    outcomes, open_points = _outcomes(shard, found, withheld, shots)
     _write_manifest(files, request, shard, shots)
     write_rows(files.table(OUTCOMES, shard), outcomes, OUTCOME_SCHEMA)
     report = _report(shard, outcomes, engine, time.monotonic() - started)
@@ -103,6 +105,14 @@ def _is_whole(root: DataRoot, files: CollectionFiles, shard: int) -> bool:
         return False
     kept = pq.read_table(manifest, columns=["sha256", "bytes"]).to_pylist()
     return all(root.has_image(row["sha256"], row["bytes"]) for row in kept)
+
+
+def _withheld(root: DataRoot, found: list[dict[str, Any]], duplicates: set[str]) -> dict[str, OutcomeStatus]:
+    """Name the points whose panorama is not asked for pictures, and how they end."""
+    columns = ("point_id", "source_id", "lat", "lon", "creator")
+    panoramas = pd.DataFrame([[row[name] for name in columns] for row in found], columns=columns)
+    gone = panoramas.loc[is_forgotten(root, panoramas), "point_id"]
+    return dict.fromkeys(gone, OutcomeStatus.FORGOTTEN) | dict.fromkeys(duplicates, OutcomeStatus.DUPLICATE)
 
 
 async def _fetch(
@@ -132,7 +142,7 @@ async def _fetch(
 
 
 def _outcomes(
-    shard: int, found: list[dict[str, Any]], duplicates: set[str], shots: list[Shot]
+    shard: int, found: list[dict[str, Any]], withheld: dict[str, OutcomeStatus], shots: list[Shot]
 ) -> tuple[list[dict[str, Any]], int]:
     """Return one row a planned point, and how many of them a rerun would take up."""
     of_point: dict[str, list[Shot]] = {}
@@ -142,18 +152,18 @@ def _outcomes(
     open_points = 0
     for row in found:
         mine = of_point.get(row["point_id"], [])
-        status = _status(row, duplicates, mine)
+        status = _status(row, withheld, mine)
         open_points += any(shot.reason in PASSING for shot in mine)
         outcomes.append(_outcome(shard, row, status, mine))
     unsearched = sum(row["status"] in (OutcomeStatus.FAILED, OutcomeStatus.REFUSED) for row in found)
     return outcomes, open_points + unsearched
 
 
-def _status(row: dict[str, Any], duplicates: set[str], shots: list[Shot]) -> str:
+def _status(row: dict[str, Any], withheld: dict[str, OutcomeStatus], shots: list[Shot]) -> str:
     if row["status"] != FOUND:
         return str(row["status"])
-    if row["point_id"] in duplicates:
-        return OutcomeStatus.DUPLICATE
+    if row["point_id"] in withheld:
+        return withheld[row["point_id"]]
     if any(shot.forgotten for shot in shots):
         return OutcomeStatus.FORGOTTEN
     return status_of([shot.reason for shot in shots])

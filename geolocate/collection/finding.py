@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from geolocate.collection.engine import Engine, Sent, open_engine
@@ -35,6 +34,7 @@ from geolocate.errors import CollectionError
 from geolocate.geography.boundaries import Boundary, boundary_of
 from geolocate.geography.distances import haversine_km
 from geolocate.geography.regions import load_region
+from geolocate.manifest.tombstones import is_forgotten
 from geolocate.providers import RefusedError
 from geolocate.records import Miss, OutcomeStatus, Panorama, SamplePoint
 from geolocate.storage import DataRoot
@@ -112,7 +112,7 @@ async def _search(
             answers = await engine.find(points, progress)
             refused = isinstance(engine.throttle.broken, RefusedError)
             unanswered = OutcomeStatus.REFUSED if refused else OutcomeStatus.FAILED
-            settle_round(wanted, _inside(boundary, answers), claimed, unanswered)
+            settle_round(wanted, _judged(root, boundary, answers), claimed, unanswered)
     return searches, engine
 
 
@@ -132,15 +132,19 @@ def settle_round(
             search.panorama = answer
 
 
-def _inside(boundary: Boundary, answers: list[Panorama | Miss | None]) -> list[Panorama | Miss | None]:
-    """Turn panoramas beyond the region's boundary into misses: a radius near a border reaches across."""
+def _judged(root: DataRoot, boundary: Boundary, answers: list[Panorama | Miss | None]) -> list[Panorama | Miss | None]:
+    """Turn panoramas beyond the region's boundary into misses, for a radius near a border reaches across.
+
+    So is what is to stay forgotten: the panorama itself, its ground or its creator.
+    """
     places = [place for place, answer in enumerate(answers) if isinstance(answer, Panorama)]
-    found = [answer for answer in answers if isinstance(answer, Panorama)]
-    inside = boundary.contains(np.array([at.lat for at in found]), np.array([at.lon for at in found]))
+    columns = ("source_id", "lat", "lon", "creator")
+    found = pd.DataFrame([[getattr(answers[place], name) for name in columns] for place in places], columns=columns)
+    inside = boundary.contains(found["lat"].to_numpy(float), found["lon"].to_numpy(float))
     judged = list(answers)
-    for place, keep in zip(places, inside, strict=True):
-        if not keep:
-            judged[place] = Miss(OutcomeStatus.OUTSIDE)
+    for place, keep, forgotten in zip(places, inside, is_forgotten(root, found), strict=True):
+        if forgotten or not keep:
+            judged[place] = Miss(OutcomeStatus.FORGOTTEN if forgotten else OutcomeStatus.OUTSIDE)
     return judged
 
 

@@ -5,7 +5,7 @@ row leaves the collections' manifests. Interrupted, it can be run again with the
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,27 +32,70 @@ class Forgotten:
     collections: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Victims:
+    """What is to be forgotten.
+
+    ``panoramas`` are source ids, forgotten as a whole; ``images`` the ids of all pictures, theirs included;
+    ``sha256s`` the pictures' files, and ``in_use`` those that stay, since somebody else's picture is the same.
+    """
+
+    panoramas: frozenset[str]
+    images: frozenset[str]
+    sha256s: frozenset[str] = frozenset()
+    in_use: frozenset[str] = frozenset()
+
+
 def forget(root: DataRoot, names: Sequence[str]) -> Forgotten:
     """Forget pictures by image id, or panoramas with all their pictures by source id.
 
     Raises CollectionError when a name is known to nobody, before anything is changed.
     """
+    images = known_images(root, names)
+    unknown = [name for name, found in images.items() if not found]
+    if unknown:
+        raise CollectionError(
+            f"nothing is known under {', '.join(unknown)}: give image_id or source_id as they stand in a manifest"
+        )
+    whole = frozenset(name for name, found in images.items() if name not in found)
+    victims = Victims(whole, frozenset(image for found in images.values() for image in found))
+    bury(root, victims)
+    hashes = hashes_to_erase(root, victims)
+    files = erase_pictures(root, hashes)
+    counts = drop_from_collections(root)
+    return Forgotten(sum(counts.values()), files, tuple(name for name, count in counts.items() if count))
+
+
+def known_images(root: DataRoot, names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the ids of the pictures that each image id or source id stands for in the ledger."""
     with Ledger(root.ledger) as ledger:
-        images = {name: ledger.images_named(name) for name in names}
-        unknown = [name for name, found in images.items() if not found]
-        if unknown:
-            raise CollectionError(
-                f"nothing is known under {', '.join(unknown)}: give image_id or source_id as they stand in a manifest"
-            )
-        for name, found in images.items():
-            add_tombstones(root, found, source_id=None if name in found else name)
+        return {name: ledger.images_named(name) for name in names}
+
+
+def bury(root: DataRoot, victims: Victims) -> None:
+    """Write the tombstones, and mark the pictures in the ledger so that none is ever asked for again."""
+    add_tombstones(root, victims.images, victims.panoramas)
+    with Ledger(root.ledger) as ledger, ledger.transaction():
+        ledger.forget([*victims.panoramas, *victims.images])
+
+
+def hashes_to_erase(root: DataRoot, victims: Victims) -> frozenset[str]:
+    """Return the hashes of the buried pictures that no living one shares."""
+    with Ledger(root.ledger) as ledger:
         with ledger.transaction():
-            hashes = ledger.forget(names)
-    files = [root.image(sha256) for sha256 in hashes]
-    removed = sum(_remove(path) for path in files)
-    counts = {folder.name: _drop(root, CollectionFiles(folder)) for folder in _collections(root)}
-    touched = tuple(name for name, count in counts.items() if count)
-    return Forgotten(sum(counts.values()), removed, touched)
+            of_ledger = ledger.forget([*victims.panoramas, *victims.images])
+        living = frozenset(ledger.kept_hashes().values())
+    return (victims.sha256s | frozenset(of_ledger)) - victims.in_use - living
+
+
+def erase_pictures(root: DataRoot, hashes: Iterable[str]) -> int:
+    """Remove pictures from the store; return how many were there."""
+    return sum(_remove(root.image(sha256)) for sha256 in sorted(hashes))
+
+
+def drop_from_collections(root: DataRoot) -> dict[str, int]:
+    """Take everything forgotten out of the collections' manifests; return how many rows each has lost."""
+    return {folder.name: _drop(root, CollectionFiles(folder)) for folder in _collections(root)}
 
 
 def _remove(path: Path) -> bool:
@@ -62,7 +105,7 @@ def _remove(path: Path) -> bool:
 
 
 def _collections(root: DataRoot) -> list[Path]:
-    return sorted(path.parent for path in root.path.glob("collections/*/collection.json"))
+    return sorted(path.parent for path in root.path.glob("collections/[!.]*/manifest"))
 
 
 def _drop(root: DataRoot, files: CollectionFiles) -> int:
@@ -74,7 +117,7 @@ def _drop(root: DataRoot, files: CollectionFiles) -> int:
         if len(kept) < len(rows):
             gone = rows.loc[~rows.index.isin(kept.index)]
             # The manifest last: until it is written, forgetting again finds the rows and does the rest.
-            _mark(files, int(path.stem), set(gone["point_id"]), kept["point_id"].value_counts())
+            _mark(files, path, set(gone["point_id"]), kept["point_id"].value_counts())
             write_manifest(pd.DataFrame(kept), path)
             dropped += len(gone)
     if files.summary.exists():
@@ -82,12 +125,15 @@ def _drop(root: DataRoot, files: CollectionFiles) -> int:
     return dropped
 
 
-def _mark(files: CollectionFiles, shard: int, points: set[str], images: "pd.Series[int]") -> None:
+def _mark(files: CollectionFiles, manifest: Path, points: set[str], images: "pd.Series[int]") -> None:
     """Say in the outcomes that a picture of these points was forgotten; other headings of the panorama stay."""
-    rows = read_rows(files.table(OUTCOMES, shard))
+    outcomes = files.folder / OUTCOMES / manifest.name
+    if not outcomes.exists():  # rows that were not collected here have none
+        return
+    rows = read_rows(outcomes)
     for row in rows:
         if row["point_id"] in points:
             row["images"] = int(images.get(row["point_id"], 0))
             row["status"] = str(OutcomeStatus.FORGOTTEN)
             row["reasons"] = json.dumps({})
-    write_rows(files.table(OUTCOMES, shard), rows, OUTCOME_SCHEMA)
+    write_rows(outcomes, rows, OUTCOME_SCHEMA)

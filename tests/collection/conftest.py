@@ -37,6 +37,6 @@ def request_for(server):
             google_signing_secret=SECRET,
         )
         pace = changes.pop("pace", Pace(per_second=2000, first_pause_s=0.01, longest_pause_s=0.2, refusals=4))
-        return CollectRequest(name, settings, "uk", views=VIEWS, pace=pace, **changes)
+        return CollectRequest(name, settings, "uk", pace=pace, **{"views": VIEWS, **changes})
 
     return make
