@@ -5,7 +5,7 @@ file; the Markdown opens with the fields that the Hugging Face hub reads. The sa
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -183,9 +183,18 @@ def _quality(card: Card) -> CardTable:
 
 
 def _lineage(card: Card) -> CardTable:
-    rows = [("content", card["sha256"]), ("ground partition", card["partition_version"])]
-    rows += [(name.replace("_", " "), _flat(value)) for name, value in sorted(card.get("lineage", {}).items())]
+    made_of = card.get("lineage") or {"partition_version": card["partition_version"]}
+    rows = [("content", card["sha256"]), *_leaves(made_of)]
     return CardTable("lineage", "Lineage", ("what", "hash or version"), rows, (0, 1))
+
+
+def _leaves(value: Any, *path: str) -> Iterator[tuple[str, str]]:
+    """Give every value within nested mappings, with the way to it; what there is none of is passed over."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, *path, str(key))
+    elif value is not None:
+        yield ", ".join(path), str(value)
 
 
 def _probe_lines(card: Card) -> list[dict[str, str]]:
@@ -221,12 +230,6 @@ def _interval(bounds: tuple[float, float], scale: float) -> str:
 
 def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in counts.items())
-
-
-def _flat(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_flat(inner)}" for key, inner in value.items())
-    return ", ".join(map(_flat, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _hub_licence(licences: Mapping[str, int]) -> str:
