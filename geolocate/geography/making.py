@@ -23,6 +23,7 @@ from shapely.geometry.base import BaseGeometry
 from geolocate.errors import RegionError
 from geolocate.geography.boundaries import admin_units, boundary_of
 from geolocate.geography.gazetteer import read_gazetteer
+from geolocate.geography.grids import LEAST_CELL_KM
 from geolocate.geography.outlines import InputFile, read_land, read_polygons
 from geolocate.geography.places import COLUMNS
 from geolocate.geography.projections import geometry_to_degrees, geometry_to_metres
@@ -128,11 +129,25 @@ def _toml(recipe: RegionRecipe, land: BaseGeometry, zone: Zone) -> str:
         driving_side=recipe.driving_side,
         zone=zone,
         diagonal_km=round(max(extent_of(land).diagonal_km, 0.1), 1),
-        grid_km=float(recipe.grid_km if recipe.grid_km is not None else suggested_grid_km(land_km2)),
+        grid_km=_grid_km(recipe, land_km2),
         coast_tolerance_m=_TOLERANCE_M[recipe.neighbours is not None] if tolerance is None else float(tolerance),
         land_km2=f"{land_km2:,.0f}",
         stretch=f"{100 * (distortion(zone.crs, land).stretch - 1):.1f}",
     )
+
+
+def _grid_km(recipe: RegionRecipe, land_km2: float) -> float:
+    if land_km2 < LEAST_CELL_KM**2:
+        raise RegionError(
+            f"{recipe.boundary.path.name} encloses {land_km2:.3g} km²: the smallest cell has {LEAST_CELL_KM**2:g} km²"
+        )
+    asked = suggested_grid_km(land_km2) if recipe.grid_km is None else float(recipe.grid_km)
+    if not LEAST_CELL_KM <= asked <= math.sqrt(land_km2):
+        raise RegionError(
+            f"cells of {asked:g} km: choose {LEAST_CELL_KM:g} to {math.floor(math.sqrt(land_km2))} km for "
+            f"{land_km2:,.0f} km² of land; a larger cell would have more ground than the region"
+        )
+    return asked
 
 
 def suggested_grid_km(land_km2: float) -> float:

@@ -72,7 +72,7 @@ def read_polygons(file: InputFile) -> gpd.GeoDataFrame:
 
 
 def _read(file: InputFile) -> gpd.GeoDataFrame:
-    if not file.path.exists():
+    if not file.path.is_file():
         raise RegionError(f"no file {file.path}")
     try:
         frame = gpd.read_parquet(file.path) if file.path.suffix in PARQUET else gpd.read_file(file.path)

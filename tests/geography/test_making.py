@@ -142,6 +142,7 @@ def test_a_bad_table_of_places_is_refused_in_one_line(tmp_path: Path, places: st
 
 def test_other_mistakes_are_refused_in_one_line(tmp_path: Path) -> None:
     recipe = _recipe(tmp_path)
+    tiny = _write(tmp_path / "tiny.gpkg", shapely.box(-29.701, 38.199, -29.699, 38.201))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     for wrong, folder, told in [
@@ -151,6 +152,8 @@ def test_other_mistakes_are_refused_in_one_line(tmp_path: Path) -> None:
         (replace(recipe, crs="EPSG:4326"), "azul", "not projected"),
         (replace(recipe, boundary=replace(recipe.boundary, path=tmp_path / "no.gpkg")), "azul", "no file"),
         (replace(recipe, admin=recipe.boundary), "azul", "no column admin1"),
+        (replace(recipe, grid_km=90), "azul", "cells of 90 km: choose 1 to 85 km"),
+        (replace(recipe, boundary=InputFile(tiny, "drawn")), "azul", r"tiny.gpkg encloses 0.0\d+ km²"),
         (recipe, "full", "is there already"),
     ]:
         with pytest.raises(RegionError, match=told) as caught:
