@@ -51,6 +51,14 @@ def _world(card: Card) -> Iterator[str]:
         yield "All pictures were drawn by the emulator: nothing that holds on them need hold on photographs."
 
 
+def _approximate_names(card: Card) -> Iterator[str]:
+    if card.get("level") in ("town", "cell"):
+        yield (
+            "Town names are approximations: the nearest place of the gazetteer, and the nearest larger town in place of "
+            "the post town."
+        )
+
+
 def _imbalance(card: Card) -> Iterator[str]:
     balance = card["balance"]
     if balance["largest_share"] * card["classes"] >= _UNEVEN:
@@ -149,6 +157,7 @@ def _percent(share: float) -> str:
 
 _FINDINGS: tuple[Callable[[Card], Iterator[str]], ...] = (
     _world,
+    _approximate_names,
     _imbalance,
     _without,
     _losses,

@@ -86,3 +86,9 @@ def test_a_probe_above_the_prior_is_named_with_chance_beside_it():
     quiet = probe_sentences({"probes": {"results": [result | {"above": False}], "chance": chance, "reason": ""}})
     assert len(quiet) == 1
     assert quiet[0].startswith("No shortcut probe is above the prior (10.0 %)")
+
+
+@pytest.mark.parametrize(("level", "said"), [("town", True), ("cell", True), ("city", False)])
+def test_town_names_are_called_approximations_where_classes_bear_them(level, said):
+    sentences = biases_of(changed(None, level=level))
+    assert any("Town names are approximations" in sentence for sentence in sentences) == said
