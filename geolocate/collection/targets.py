@@ -109,6 +109,15 @@ def cell_targets(region: Region, cell_km: float) -> Iterator[CellTarget]:
 
 
 @dataclass(frozen=True)
+class CityGround:
+    """A city's places in one area, or outside of all; the land of their discs; and the places that may be nearer."""
+
+    members: Ints
+    rivals: Ints
+    land: BaseGeometry
+
+
+@dataclass(frozen=True)
 class CityTarget:
     """The surroundings of a city and its suburbs: the discs of their radii, on land, relatively nearest to this city.
 
@@ -122,8 +131,7 @@ class CityTarget:
     zone: int
     cities: Cities
     members: Ints
-    rivals: Ints
-    ground: BaseGeometry
+    grounds: tuple[CityGround, ...]
     disc_km2: Floats
 
     @property
@@ -146,9 +154,12 @@ class CityTarget:
 
     def accepts(self, x: Floats, y: Floats) -> Bools:
         """Accept what is on land and relatively nearest to this class: the distance divided by the radius."""
-        on_ground = np.asarray(shapely.contains_xy(self.ground, x, y))
-        own = self.cities.relative_distance(self.members, x, y)
-        return on_ground & (own <= self.cities.relative_distance(self.rivals, x, y))
+        accepted = np.zeros(len(x), dtype=bool)
+        for ground in self.grounds:
+            own = self.cities.relative_distance(ground.members, x, y)
+            nearest = own <= self.cities.relative_distance(ground.rivals, x, y)
+            accepted |= nearest & shapely.contains_xy(ground.land, x, y)
+        return accepted
 
     def area_km2(self, x: Floats, y: Floats) -> Floats:
         """Return the inverse of the density with which one point falls on each position."""
@@ -170,17 +181,19 @@ def city_targets(region: Region, top: int) -> Iterator[CityTarget]:
 def _city_target(region: Region, places: pd.DataFrame, cities: Cities, row: int) -> CityTarget:
     place_id, zone = str(places["place_id"].iloc[row]), int(cities.zone[row])
     members = np.flatnonzero(cities.parent == place_id)
-    discs = shapely.buffer(shapely.points(cities.x[members], cities.y[members]), cities.radius[members] * 1.01)
-    ground = shapely.intersection(boundary_of(region).land[zone], shapely.union_all(discs))
-    limits = cities.limits(place_id)
-    if limits is None:
-        rivals, ground = cities.rivals_of(members), shapely.difference(ground, cities.areas_in(zone))
-    else:
-        rivals, ground = members[:0], shapely.intersection(ground, limits)
-    shapely.prepare(ground)
-    name = str(places["name"].iloc[row])
-    target = CityTarget(place_id, name, zone, cities, members, rivals, ground, np.ones(len(members)))
+    areas = [members[cities.area[members] == area] for area in np.unique(cities.area[members])]
+    grounds = tuple(_city_ground(region, cities, rows) for rows in areas)
+    target = CityTarget(place_id, str(places["name"].iloc[row]), zone, cities, members, grounds, np.ones(len(members)))
     return replace(target, disc_km2=np.array([_disc_km2(target, int(member)) for member in members]))
+
+
+def _city_ground(region: Region, cities: Cities, members: Ints) -> CityGround:
+    zone, area = int(cities.zone[members[0]]), int(cities.area[members[0]])
+    discs = shapely.buffer(shapely.points(cities.x[members], cities.y[members]), cities.radius[members] * 1.01)
+    land = shapely.intersection(boundary_of(region).land[zone], shapely.union_all(discs))
+    land = cities.ground_of(area, zone, land)
+    shapely.prepare(land)
+    return CityGround(members, cities.rivals_of(members), land)
 
 
 def _disc_km2(target: CityTarget, row: int) -> float:

@@ -54,7 +54,7 @@ def _world(card: Card) -> Iterator[str]:
 def _approximate_names(card: Card) -> Iterator[str]:
     if card.get("level") in ("town", "cell"):
         yield (
-            "Town names are approximations: the nearest place of the gazetteer, and the nearest larger town in place of "
+            "Town names are approximations: the nearest place of the gazetteer, and the nearest larger town instead of "
             "the post town."
         )
 

@@ -29,9 +29,12 @@ def city_radius_km(region: Region, population: npt.ArrayLike) -> Floats:
     return region.merging.radius_factor * np.sqrt(np.asarray(population, float) / 1000.0)
 
 
-def area_of(region: Region, place_id: str) -> Area | None:
-    """Return the area of a city whose limits are known, or None."""
-    return next((area for area in region.merging.areas if area.parent_id == place_id), None)
+def places_inside(area: Area, places: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Say which places are inside an area.
+
+    The drawn border is coarse: a place whose county in the gazetteer bears the area's name is inside too.
+    """
+    return np.asarray(places["admin2"].isin(area.admin2) | (places["county"] == area.name), dtype=bool)
 
 
 def merge_suburbs(region: Region, places: pd.DataFrame, overrides: Path | None = None) -> pd.DataFrame:
@@ -102,9 +105,7 @@ class _Merging:
             city = int(self.parent[parent])  # where an override has led the city of the area
             if self.open[city]:
                 self._decide(np.array([city]), city, "its own class")
-            # The drawn border is coarse: a place whose county in the gazetteer bears the area's name is inside too.
-            inside = self.places["admin2"].isin(area.admin2) | (self.places["county"] == area.name)
-            rows = np.flatnonzero(inside.to_numpy() & self.open)
+            rows = np.flatnonzero(places_inside(area, self.places) & self.open)
             self._decide(rows, city, f"inside {area.name} (since {area.valid_from})")
 
     def by_radius(self) -> None:

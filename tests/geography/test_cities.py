@@ -1,18 +1,21 @@
 """Whose ground a position is: one rule for planning and for labelling."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from geolocate.collection.plan import PlanRequest, make_plan
+from geolocate.collection.targets import city_targets
 from geolocate.geography.cities import LEAST_RADIUS_KM, REACH, cities_of, ground_radius_km
 from geolocate.geography.places import top_places
-from geolocate.geography.projections import project
+from geolocate.geography.projections import project, to_degrees
 from geolocate.geography.regions import Region, load_region
 from geolocate.geography.suburbs import merge_suburbs
 
-LONDON, WATFORD, MANCHESTER, NEW_YORK, JERSEY_CITY = "2643743", "2634677", "2643123", "5128581", "5099836"
+LONDON, CROYDON, WATFORD, MANCHESTER = "2643743", "2651817", "2634677", "2643123"
+NEW_YORK, JERSEY_CITY = "5128581", "5099836"
 
 
 @pytest.mark.parametrize(("region", "top"), [("uk", 50), ("uk", 150), ("us", 150)])
@@ -47,6 +50,46 @@ def test_inside_greater_london_it_is_london_and_outside_it_is_not(uk: Region) ->
     # Edgware is nearer to Watford than to Charing Cross, but a part of London.
     assert own[:3].tolist() == [LONDON, LONDON, WATFORD]
     assert own[3] != LONDON
+
+
+def moved(tmp_path: Path, *rows: tuple[str, str]) -> Path:
+    table = tmp_path / "moved.csv"
+    table.write_text("place_id,parent_id,reason\n" + "".join(f"{place},{parent},test\n" for place, parent in rows))
+    return table
+
+
+def test_a_city_that_an_override_leads_into_an_area_keeps_its_ground(uk: Region, tmp_path: Path) -> None:
+    own = cities_of(uk, 150, moved(tmp_path, (MANCHESTER, LONDON))).owners([53.48, 53.488, 51.5], [-2.237, -2.29, -0.1])
+    # With Manchester no class, Salford is one of its own.
+    assert own.tolist() == [LONDON, "2638671", LONDON]
+
+
+def test_a_part_of_an_area_can_be_a_city_of_its_own(uk: Region, tmp_path: Path) -> None:
+    lat, lon = [51.376, 51.5, 51.30], [-0.098, -0.1, -0.15]  # Croydon, London, and Chipstead outside
+    own = cities_of(uk, 150, moved(tmp_path, (CROYDON, CROYDON))).owners(lat, lon)
+    assert own[:2].tolist() == [CROYDON, LONDON]
+    assert own[2] not in (CROYDON, LONDON)
+
+
+@pytest.mark.parametrize("rows", [(("2643123", "2643743"),), (("2651817", "2651817"), ("2637546", "2651817"))])
+def test_no_override_loses_a_panorama_or_a_plan(uk: Region, tmp_path: Path, rows: tuple[tuple[str, str], ...]) -> None:
+    table = moved(tmp_path, *rows)
+    plan = make_plan(PlanRequest(region="uk", top=60, per_place=8, draws=1))
+    assert (cities_of(uk, 60, table).owners(plan["lat"], plan["lon"]) != "").all()
+    # The same table as the region's own: plans follow it.
+    for name in ("places.csv", "dropped_places.csv", "boundary.parquet", "admin.parquet"):
+        (tmp_path / name).symlink_to(uk.data / name)
+    table.rename(tmp_path / "suburb_overrides.csv")
+    mine = uk.model_copy(update={"data": tmp_path})
+    targets = list(city_targets(mine, 60))
+    for target in targets:
+        numbers = np.arange(40)
+        uniform = np.random.default_rng(1).random((40, 3))
+        x, y = target.propose(uniform, target.members_of(numbers))
+        fits = target.accepts(x, y)
+        lat, lon = to_degrees(mine.zones[target.zone].crs, x[fits], y[fits])
+        assert (cities_of(mine, 60).owners(lat, lon) == target.group_id).all()
+        assert fits.any()
 
 
 def test_the_hudson_divides_new_york_from_jersey_city(us: Region) -> None:
