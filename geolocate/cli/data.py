@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from geolocate.cli import forget
 from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from geolocate.collection.records import CollectionSummary
 
 app = typer.Typer(help="Plan, collect, import, validate and forget pictures.", no_args_is_help=True)
+forget.register(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Name = Annotated[str, typer.Option(help="The collection's name; the same command again goes on where it stopped.")]
@@ -146,23 +148,6 @@ def validate(
         size_mb = report.bytes / 1e6
         typer.echo(f"{name}: {report.points} points, {report.images} images, {size_mb:.1f} MB: everything agrees")
     report.raise_if_broken()
-
-
-@app.command()
-def forget(
-    names: Annotated[list[str], typer.Argument(help="Image ids or source ids, as they stand in a manifest.")],
-) -> None:
-    """Remove pictures from the store and from every reader's sight, for ever.
-
-    Example: geolocate data forget 3f0c5b1e9a7d42c6b8e0f1a2
-    """
-    from geolocate.collection.forgetting import forget as forget_all
-
-    gone = forget_all(DataRoot(settings_from_environment().data), names)
-    where = ", ".join(gone.collections) or "no collection"
-    typer.echo(
-        f"{gone.images} images forgotten in {where}, {gone.files} files removed; datasets leave them out from now"
-    )
 
 
 def _plan_request(**asked: Any) -> "PlanRequest":

@@ -37,8 +37,8 @@ def lineage(
         typer.echo(json.dumps(node.to_json(), indent=2, ensure_ascii=False))
         return
     console = Console()
-    console.print(_tree(node), soft_wrap=True)
-    wrong = [f"{one.kind} {one.name} ({one.state})" for one in node.disagreeing()]
+    console.print(_tree(node), no_wrap=True, overflow="ignore", crop=False)
+    wrong = [f"{_named(one)} ({one.state})" for one in node.disagreeing()]
     console.print(
         f"no longer as written down: {', '.join(wrong)}" if wrong else "everything agrees with what is on the disk",
         markup=False,
@@ -63,5 +63,8 @@ def _line(node: "Node") -> str:
     sha256 = f" [dim]{node.sha256[:_SHOWN]}[/dim]" if node.sha256 else ""
     state = f" [{_COLOURS[node.state]}]{node.state}[/]" if node.state != "noted" else ""
     note = f" – {escape(node.note)}" if node.note else ""
-    name = "" if node.name == node.kind else f" {escape(node.name)}"
-    return f"{node.kind}{name}{sha256}{state}{note}"
+    return f"{escape(_named(node))}{sha256}{state}{note}"
+
+
+def _named(node: "Node") -> str:
+    return node.kind if node.name == node.kind else f"{node.kind} {node.name}"

@@ -72,6 +72,9 @@ def rewrite_quality_page(root: DataRoot, version: Path) -> None:
     quality["like"] = quality["like"].where(quality["like"].isin(rows["image_id"]), "")
     with atomic_write(version / "quality.parquet") as file:
         quality.to_parquet(file, index=False)
+    if rows.empty:
+        (version / "quality.html").unlink(missing_ok=True)
+        return
     name = f"{version.parent.name}@{version.name}"
     page = quality_page(root, QualityInput(name, str(rows["world"].iloc[0]), quality, rows))
     with atomic_write(version / "quality.html") as file:

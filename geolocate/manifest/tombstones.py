@@ -6,6 +6,7 @@ the forgotten rows.
 """
 
 import fcntl
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,9 +104,10 @@ def remember_forgetting(root: DataRoot, entry: dict[str, Any]) -> None:
 
     An entry that asked for the same is replaced: forgetting again goes on where it was.
     """
+    fresh = json.loads(json.dumps(entry))
     with _alone(root):
-        earlier = [one for one in forgettings(root) if one["asked"] != entry["asked"]]
-        write_json(root.forgotten, [*earlier, entry])
+        earlier = [one for one in forgettings(root) if any(one[key] != fresh[key] for key in ("asked", "rules"))]
+        write_json(root.forgotten, [*earlier, fresh])
 
 
 def add_tombstones(root: DataRoot, image_ids: Iterable[str], source_ids: Iterable[str] = ()) -> None:

@@ -31,11 +31,11 @@ def _table(rows: pd.DataFrame) -> pa.Table:
     table = pa.table(frame.to_arrow(index=False, geometry_encoding="WKB"))
     schema = pa.schema([_typed(field) for field in table.schema])
     # geopandas writes the "geo" entry of the GeoParquet standard only through its own file writer.
-    geo = {
-        "version": "1.1.0",
-        "primary_column": "geometry",
-        "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Point"]}},
-    }
+    # Without a "crs" of its own, a column is in longitude, latitude of WGS 84 (OGC:CRS84).
+    column: dict[str, object] = {"encoding": "WKB", "geometry_types": ["Point"]}
+    if len(frame):
+        column["bbox"] = [float(side) for side in frame.total_bounds]
+    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
     metadata = {"schema_version": SCHEMA_VERSION, "geo": json.dumps(geo)}
     return table.cast(schema).replace_schema_metadata(metadata)
 

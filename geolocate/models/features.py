@@ -7,7 +7,7 @@ was, and every value returned has gone through half precision, whether it was ca
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 from pathlib import Path
@@ -51,18 +51,39 @@ def image_features(
     return torch.from_numpy(np.stack([known[sha256] for sha256 in sha256s])).float()
 
 
+def erase_features(root: DataRoot, sha256s: Collection[str]) -> int:
+    """Erase the features of pictures from the caches of all encoders; return how many rows there were."""
+    gone, erased = frozenset(sha256s), 0
+    for path in sorted((root.path / "store" / "features").glob("*/*.safetensors")):
+        rows = _read_shard(path)
+        kept = {sha256: feature for sha256, feature in rows.items() if sha256 not in gone}
+        if len(kept) == len(rows):
+            continue
+        if kept:
+            _write_shard(path.parent, kept)
+        path.unlink(missing_ok=True)
+        erased += len(rows) - len(kept)
+    return erased
+
+
 def _read_shards(folder: Path) -> dict[str, np.ndarray]:
-    """Read every cached row; a damaged shard is deleted, since it can be computed again."""
+    """Read every cached row."""
     rows: dict[str, np.ndarray] = {}
     for path in sorted(folder.glob("*.safetensors")):
-        try:
-            shard = load_file(path)
-            hashes = [bytes(row).hex() for row in shard["sha256"].numpy()]
-            rows |= zip(hashes, shard["features"].numpy(), strict=True)
-        except (SafetensorError, KeyError, ValueError) as error:
-            logger.warning("the cached features %s are damaged (%s) and will be computed again", path, error)
-            path.unlink(missing_ok=True)
+        rows |= _read_shard(path)
     return rows
+
+
+def _read_shard(path: Path) -> dict[str, np.ndarray]:
+    """Read one shard; a damaged one is deleted, since it can be computed again."""
+    try:
+        shard = load_file(path)
+        hashes = [bytes(row).hex() for row in shard["sha256"].numpy()]
+        return dict(zip(hashes, shard["features"].numpy(), strict=True))
+    except (SafetensorError, KeyError, ValueError) as error:
+        logger.warning("the cached features %s are damaged (%s) and will be computed again", path, error)
+        path.unlink(missing_ok=True)
+        return {}
 
 
 def _encode_missing(
