@@ -59,7 +59,9 @@ def forget(
     victims = choose_victims(root, wanted)
     if not as_json:
         _tell(victims, holders_of(root, victims))
-    if dry_run:
+    if not victims.images and rules == Rules():
+        typer.echo("nothing of that is here", err=True)
+    elif dry_run:
         _tell_dry(root, victims, as_json=as_json)
     elif yes or typer.confirm("Forget them for ever?"):
         _forget(root, wanted, victims, reason, as_json=as_json)

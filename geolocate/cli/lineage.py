@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"agrees": "green", "changed": "red", "missing": "red", "noted": "dim", "unknown": "yellow"}
 _SHOWN = 12
+_WIDTH = 200
 
 
 def register(parent: typer.Typer) -> None:
@@ -37,7 +38,8 @@ def lineage(
         typer.echo(json.dumps(node.to_json(), indent=2, ensure_ascii=False))
         return
     console = Console()
-    console.print(_tree(node), no_wrap=True, overflow="ignore", crop=False)
+    # A hash cut off at the terminal's edge helps nobody.
+    Console(width=max(console.width, _WIDTH)).print(_tree(node))
     wrong = [f"{_named(one)} ({one.state})" for one in node.disagreeing()]
     console.print(
         f"no longer as written down: {', '.join(wrong)}" if wrong else "everything agrees with what is on the disk",
