@@ -10,15 +10,12 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from geolocate.geography.outlines import InputFile
-    from geolocate.geography.regions import Region
 
 app = typer.Typer(help="Look at regions, check them, and make one of your own.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Which = Annotated[str, typer.Argument(metavar="REGION", help="A region's name, or the path of its .toml file.")]
 _SHOWN = 10
-_SIZES = (0, 10_000, 100_000, float("inf"))
-_SIZE_NAMES = ("below 10,000 people", "10,000 to 100,000", "100,000 and more")
 
 
 def register(parent: typer.Typer) -> None:
@@ -58,19 +55,11 @@ def show(
     loaded = load_region(region)
     _print_facts(describe_region(loaded), f"region {loaded.name}", as_json)
     if picture:
-        _draw(loaded, picture)
+        from geolocate.reporting.region_map import region_map
+        from geolocate.storage import atomic_write
 
-
-def _draw(region: "Region", picture: Path) -> None:
-    """Draw the region's places over its land, told apart by their size."""
-    import pandas as pd
-
-    from geolocate.geography.maps import draw_points
-    from geolocate.geography.places import real_places
-
-    places = real_places(region)[::-1]  # the largest are drawn last, and so on top
-    size = pd.cut(places["population"], _SIZES, labels=list(_SIZE_NAMES), right=False)
-    draw_points(region, places["lat"], places["lon"], picture, colour_by=size, title=f"{region.title}: places")
+        with atomic_write(picture) as file:
+            file.write(region_map(loaded))
 
 
 @app.command()
