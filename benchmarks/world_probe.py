@@ -25,12 +25,12 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.neighbors import NearestNeighbors
 
 from geolocate.emulator.camera import Camera
-from geolocate.emulator.noise import mix
 from geolocate.emulator.panoramas import EmulatedPanorama, nearest_panorama
 from geolocate.emulator.scenes import draw_scene
 from geolocate.emulator.world import WORLD_VERSION, surroundings_at
 from geolocate.geography.boundaries import boundary_of
 from geolocate.geography.distances import geometric_median, haversine_km, nearest_km
+from geolocate.geography.hashing import mix
 from geolocate.geography.places import top_places
 from geolocate.geography.regions import load_region
 from geolocate.geography.suburbs import merge_suburbs

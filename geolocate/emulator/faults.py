@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
 
-from geolocate.emulator.noise import mix
 from geolocate.errors import SettingsError
+from geolocate.geography.hashing import mix
 
 
 class Fault(StrEnum):

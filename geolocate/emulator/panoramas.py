@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from geolocate.emulator import ground
 from geolocate.emulator.identifiers import Slot, decode_id, encode_id
-from geolocate.emulator.noise import EARTH_RADIUS_KM, Words, mix, mix_arrays, unit
+from geolocate.emulator.noise import EARTH_RADIUS_KM
+from geolocate.geography.hashing import Words, mix, mix_arrays, unit
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]

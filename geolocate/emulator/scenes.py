@@ -17,7 +17,6 @@ from geolocate.emulator.furniture import place_furniture
 from geolocate.emulator.hills import fill_sea, raise_hills, stand_backdrop
 from geolocate.emulator.light import light_of
 from geolocate.emulator.nature import dress_country, lay_fields
-from geolocate.emulator.noise import mix, mix_arrays, unit
 from geolocate.emulator.palettes import palette_of
 from geolocate.emulator.pictures import scene_bytes
 from geolocate.emulator.roadside import fill_plots, lay_road
@@ -25,6 +24,7 @@ from geolocate.emulator.shapes import Shapes, whole
 from geolocate.emulator.stage import Stage
 from geolocate.emulator.vehicles import park_cars
 from geolocate.emulator.world import Surroundings
+from geolocate.geography.hashing import mix, mix_arrays, unit
 
 Pixels = NDArray[np.float32]
 

@@ -6,10 +6,10 @@ from random import Random
 
 from geolocate.emulator.camera import Viewpoint
 from geolocate.emulator.light import Light
-from geolocate.emulator.noise import mix
 from geolocate.emulator.palettes import Palette
 from geolocate.emulator.shapes import Colour, Shapes, blend, shade
 from geolocate.emulator.world import Surroundings
+from geolocate.geography.hashing import mix
 
 _BEHIND_M, _AHEAD_M = -95.0, 130.0
 #: Nearer to the coast than this a street can be a sea front.
