@@ -4,12 +4,20 @@ import pandas as pd
 import pytest
 
 from geolocate.collection import collect, forgetting, validate_collection
+from geolocate.collection.collect import start_collection
 from geolocate.collection.entries import Caps, ImageKey, Settlement
+from geolocate.collection.finding import find_shard
 from geolocate.collection.forgetting import forget
 from geolocate.collection.ledger import Ledger
 from geolocate.errors import CollectionError
 from geolocate.manifest import read_manifest
-from geolocate.manifest.tombstones import read_tombstones, without_forgotten
+from geolocate.manifest.tombstones import (
+    Circle,
+    Rules,
+    read_tombstones,
+    remember_forgetting,
+    without_forgotten,
+)
 from geolocate.records import View
 from geolocate.storage import read_json
 from tests.collection.stand_in import plan_of
@@ -47,6 +55,25 @@ def test_what_was_forgotten_is_never_asked_for_again(root, server, request_for):
     wider = tuple(View(heading, width=48, height=48) for heading in (0.0, 90.0))
     assert collect(root, request_for("new", views=wider), plan).statuses == {"complete": 3}
     assert victim not in {image["pano"] for image in server.images[asked:]}
+
+
+@pytest.mark.parametrize("found_before", [True, False], ids=["found before", "found later"])
+def test_no_picture_of_forgotten_ground_is_asked_for(root, server, request_for, found_before):
+    plan = plan_of(3)
+    request = request_for()
+    start_collection(root, "c", plan, request)
+    if found_before:
+        find_shard(root, request, 0)
+    at = plan.iloc[0]
+    rules = Rules(circles=(Circle(at["lat"], at["lon"], 0.5),))
+    remember_forgetting(root, {"asked": {}, "rules": rules.to_json(), "reason": "", "since": "2026-01-01"})
+    summary = collect(root, request, plan)
+    expected = {"complete": 2, "forgotten": 1} if found_before else {"complete": 3}
+    assert summary.statuses == expected
+    rows = read_manifest(root.collection("c") / "manifest")
+    assert not rules.cover(rows).any()
+    assert len(server.images) == len(rows)
+    assert validate_collection(root, "c").ok
 
 
 def test_one_image_can_be_forgotten(root, request_for):

@@ -1,10 +1,14 @@
 """A manifest survives the round trip, is read by the usual tools, and what is none is refused."""
 
+import json
+
 import duckdb
 import geopandas as gpd
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +37,27 @@ def test_pandas_geopandas_and_duckdb_read_it(path):
     assert geometry.x.between(-2, 2).all()
     assert geometry.y.between(50, 53).all()
     assert duckdb.sql(f"select count(*) from '{path}' where heading = 90").fetchall() == [(5,)]
+
+
+def test_the_geo_entry_is_what_geoparquet_1_1_asks_for(path):
+    """What QGIS's reader goes by (GDAL's Parquet driver; the pyogrio wheel lacks it), by the standard's words.
+
+    Version, primary column, WKB encoding, types, x = longitude and y = latitude in OGC:CRS84, which a column without
+    ``crs`` is in, and a bbox of xmin, ymin, xmax, ymax that holds every point.
+    """
+    table = pq.read_table(path)
+    geo = json.loads(table.schema.metadata[b"geo"])
+    assert (geo["version"], geo["primary_column"]) == ("1.1.0", "geometry")
+    [column] = geo["columns"].values()
+    assert set(column) == {"encoding", "geometry_types", "bbox"}
+    assert (column["encoding"], column["geometry_types"]) == ("WKB", ["Point"])
+    assert table.schema.field("geometry").type == pa.binary()
+    points = shapely.from_wkb(table["geometry"].to_pylist())
+    assert shapely.get_type_id(points).tolist() == [0] * 15
+    assert shapely.get_x(points).tolist() == table["lon"].to_pylist()
+    assert shapely.get_y(points).tolist() == table["lat"].to_pylist()
+    assert column["bbox"] == pytest.approx(shapely.total_bounds(points))
+    assert gpd.read_parquet(path).crs == "OGC:CRS84"
 
 
 def test_an_all_empty_column_keeps_its_type(path):
