@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -37,6 +37,7 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same points on 
 Points = Annotated[
     Path | None, typer.Option(help="Take the points from this table (lat, lon, town) instead of drawing a sample.")
 ]
+Verify = Literal["none", "size", "hash"]
 PHASES = {"find": "finding panoramas", "fetch": "fetching pictures"}
 
 
@@ -133,15 +134,16 @@ def import_(
 @app.command()
 def validate(
     name: Annotated[str, typer.Argument(help="A finished collection.")],
+    verify: Annotated[Verify, typer.Option(help="How far pictures are looked into: none, size or hash.")] = "hash",
     as_json: AsJson = False,
 ) -> None:
     """Prove that plan, outcomes, manifest, store and ledger agree.
 
-    Example: geolocate data validate uk-cities
+    Example: geolocate data validate uk-cities --verify size
     """
     from geolocate.collection import validate_collection
 
-    report = validate_collection(DataRoot(settings_from_environment().data), name)
+    report = validate_collection(DataRoot(settings_from_environment().data), name, verify)
     if as_json:
         typer.echo(json.dumps(asdict(report), indent=2))
     elif report.ok:

@@ -84,7 +84,7 @@ def hashes_to_erase(root: DataRoot, victims: Victims) -> frozenset[str]:
     with Ledger(root.ledger) as ledger:
         with ledger.transaction():
             of_ledger = ledger.forget([*victims.panoramas, *victims.images])
-        living = frozenset(ledger.kept_hashes().values())
+        living = frozenset(sha256 for _, sha256 in ledger.kept_images())
     return (victims.sha256s | frozenset(of_ledger)) - victims.in_use - living
 
 

@@ -198,10 +198,11 @@ class Ledger:
             (key.world, key.image_id),
         )
 
-    def kept_hashes(self) -> dict[str, str]:
-        """Return image_id -> hash of all pictures in the store."""
+    def kept_images(self) -> list[tuple[str, str]]:
+        """Return the image_id and hash of all pictures in the store; an id stands once for each world that has it."""
+        query = "SELECT image_id, sha256 FROM images WHERE state = 'kept'"
         with _storage_errors(self._path):
-            return dict(self._db.execute("SELECT image_id, sha256 FROM images WHERE state = 'kept'").fetchall())
+            return [(row["image_id"], row["sha256"]) for row in self._db.execute(query)]
 
     def images_named(self, name: str) -> list[str]:
         """Return the ids of the pictures that an image id or a source id stands for."""

@@ -88,7 +88,8 @@ def plan_of_points(points: pd.DataFrame) -> pd.DataFrame:
     """
     if points.empty:
         raise PlanError("the table has no row: give at least one position")
-    lat, lon = points["lat"].round(6), points["lon"].round(6)
+    # Adding 0 turns -0.0 into 0.0: the same meridian, and the same text in the id.
+    lat, lon = points["lat"].round(6) + 0.0, points["lon"].round(6) + 0.0
     town = points["town"].astype(str) if "town" in points else pd.Series("", index=points.index)
     plan = pd.DataFrame(
         {

@@ -1,6 +1,7 @@
 """Read manifests, and refuse what is none."""
 
 from pathlib import Path
+from typing import Literal
 
 import geopandas as gpd
 import pandas as pd
@@ -11,18 +12,18 @@ from geolocate.errors import ManifestError
 from geolocate.manifest.schema import MANIFEST_SCHEMA, SCHEMA_VERSION
 
 
-def read_manifest(path: Path) -> gpd.GeoDataFrame:
+def read_manifest(path: Path, if_empty: Literal["refuse", "keep"] = "refuse") -> gpd.GeoDataFrame:
     """Read a manifest file, or a folder of them, in the order of their names.
 
-    Unknown columns are kept. Raises ManifestError for a file that is no manifest, that is empty, or whose major
-    ``schema_version`` is another than this code's.
+    Unknown columns are kept. Raises ManifestError for a file that is no manifest, or whose major ``schema_version``
+    is another than this code's; and, unless told to keep it, for a manifest without rows.
     """
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files or not path.exists():
         raise ManifestError(f"no manifest in {path}: run `geolocate data collect` for it first")
     frames = [_read_one(file) for file in files]
     rows = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
-    if rows.empty:
+    if rows.empty and if_empty == "refuse":
         raise ManifestError(f"the manifest {path} has no rows: see outcomes.parquet beside it for the reasons")
     return gpd.GeoDataFrame(rows, geometry="geometry").set_crs("EPSG:4326", allow_override=True)
 
