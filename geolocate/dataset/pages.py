@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from geolocate.dataset.coverage import coverage_map
 from geolocate.dataset.quality import REASONS
 from geolocate.dataset.splits import LEFT_OUT, PARTS
 from geolocate.geography.regions import Region
@@ -24,6 +23,7 @@ _HUB_LICENCES = ("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "odbl",
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LARGEST = "1M<n<10M"
 _ATTRIBUTIONS = 20
+_REST = "in no part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class CardTable:
 def card_pages(card: Card, panoramas: pd.DataFrame, region: Region) -> dict[str, bytes]:
     """Render the card; ``panoramas`` (``lat, lon, part``) are drawn on the map."""
     world = ", emulated world" if card["world"] == "emulated" else ""
-    coverage = coverage_map(panoramas, region, f"{card['name']}@{card['version']}{world}")
+    coverage = _coverage(panoramas, region, f"{card['name']}@{card['version']}{world}")
     content = {
         "card": card,
         "license": _hub_licence(card["licenses"]),
@@ -57,6 +57,16 @@ def card_pages(card: Card, panoramas: pd.DataFrame, region: Region) -> dict[str,
         "card.html": page.encode(),
         "coverage.png": coverage,
     }
+
+
+def _coverage(panoramas: pd.DataFrame, region: Region, title: str) -> bytes:
+    # Loading the drawing takes most of a second, which only publishing should pay.
+    from geolocate.geography.maps import map_png
+
+    # In the order of drawing: test places lie on top, what is in no part below.
+    part = panoramas["part"].where(panoramas["part"].isin(PARTS), _REST)
+    parts = pd.Categorical(part, categories=[_REST, *PARTS])
+    return map_png(region, panoramas["lat"], panoramas["lon"], colour_by=parts, title=title)
 
 
 def render(template: str, content: Mapping[str, Any]) -> str:

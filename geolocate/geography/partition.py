@@ -20,9 +20,9 @@ from geolocate.geography.distances import nearest_km
 from geolocate.geography.projections import Floats, Projected, project
 from geolocate.geography.regions import Region
 
-# Equal-area projections stretch one direction by up to 2 % within their zones (measured on both regions), so the
+# Equal-area projections stretch one direction by up to 2.5 % within their zones (measured on both regions), so the
 # buffer is drawn that much wider on the map and is never narrower than promised on the ground.
-_STRETCH = 1.02
+_STRETCH = 1.03
 
 #: A block itself, and the eight beside it, as steps of column and row.
 _STEPS = sorted(itertools.product((-1, 0, 1), repeat=2), key=lambda step: step != (0, 0))

@@ -13,6 +13,7 @@ import pandas as pd
 
 from geolocate.collection.forgetting import Victims, bury, drop_from_collections, erase_pictures, hashes_to_erase
 from geolocate.dataset.forgetting import Holders, Wanted, holders_of
+from geolocate.dataset.measures import forget_measures
 from geolocate.dataset.quality_page import rewrite_quality_page
 from geolocate.errors import GeolocateError
 from geolocate.manifest.tombstones import now, remember_forgetting
@@ -47,6 +48,7 @@ def forget_everywhere(root: DataRoot, wanted: Wanted, victims: Victims, reason: 
     bury(root, victims)
     hashes = hashes_to_erase(root, victims)
     features = erase_features(root, hashes)
+    forget_measures(root, hashes)
     for held in holders.versions:
         if (held.path / "quality.parquet").exists():
             rewrite_quality_page(root, held.path)

@@ -30,6 +30,10 @@ def cached(root):
     return {name for path in folder.glob("*/*.safetensors") for name in features._read_shard(path)}
 
 
+def measured(root):
+    return {name for path in root.measures.rglob("*.parquet") for name in pd.read_parquet(path).index}
+
+
 def test_a_tested_panorama_is_gone_everywhere(root):
     evaluate(root, RUNS[0])
     write_report(root, RUNS[0])
@@ -37,13 +41,13 @@ def test_a_tested_panorama_is_gone_everywhere(root):
     victim = test["source_id"].iloc[0]
     hashes = set(test.loc[test["source_id"] == victim, "sha256"])
     page = (root.run(RUNS[0]) / "report.html").read_text()
-    assert hashes <= cached(root)
+    assert hashes <= cached(root) & measured(root)
     wanted = Wanted(panoramas=(victim,))
     erased, holders = forget_everywhere(root, wanted, choose_victims(root, wanted), "asked by the owner")
     assert (erased.panoramas, erased.images, erased.files, erased.features) == (1, 3, 3, 3)
     assert erased.collections == {"cities": 3}
     assert not any(root.image(sha256).exists() for sha256 in hashes)
-    assert hashes.isdisjoint(cached(root))
+    assert hashes.isdisjoint(cached(root) | measured(root))
     assert victim not in set(open_dataset(root, "cities").frame["source_id"])
     assert victim not in set(read_manifest(root.collection("cities") / "manifest")["source_id"])
     predictions = pd.read_parquet(root.run(RUNS[0]) / "predictions.parquet")
