@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from geolocate.collection import CollectRequest
-from geolocate.collection.plan import PlanRequest
+from geolocate.collection.plan import DEFAULT_TOP, PlanRequest
 from geolocate.dataset import PublishRequest
 from geolocate.geography.regions import load_region
 from geolocate.settings import Settings, settings_from_environment
@@ -28,14 +28,13 @@ class CollectionOrder(BaseModel):
     @property
     def dataset(self) -> str:
         """The dataset that this collection ends in: what was sampled, not how densely."""
-        plan = self.plan
-        what = f"cities-{plan.top}" if plan.kind == "cities" else f"grid-{self.cell_km:g}km"
-        return f"{plan.region}-{what}"
+        what = {"cities": f"-{self.plan.top}", "grid": f"-{self.cell_km:g}km"}.get(self.plan.kind, "")
+        return f"{self.plan.region}-{self.plan.kind}{what}"
 
     @property
     def name(self) -> str:
         """The collection's name; another density or seed is another collection."""
-        return f"{self.dataset}-n{self.plan.per_place}-s{self.plan.seed}"
+        return f"{self.dataset}-n{self.plan.per_place or self.plan.total}-s{self.plan.seed}"
 
     def request(self) -> CollectRequest:
         """Add the settings of the machine that the task runs on, secrets among them."""
@@ -56,7 +55,7 @@ class CollectionOrder(BaseModel):
             collections=(self.name,),
             region=plan.region,
             level="city" if plan.kind == "cities" else "cell",
-            top=plan.top,
+            top=plan.top or DEFAULT_TOP,
             cell_km=self.cell_km,
         )
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from geolocate.collection.collect import PhaseProgress
-    from geolocate.collection.plan import PlanRequest
     from geolocate.collection.records import CollectionSummary
 
 app = typer.Typer(help="Plan, collect, import, validate and forget pictures.", no_args_is_help=True)
@@ -29,11 +28,12 @@ forget.register(app)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Name = Annotated[str, typer.Option(help="The collection's name; the same command again goes on where it stopped.")]
 Region = Annotated[str, typer.Option(help="The region, by name or by file.")]
-Kind = Annotated[str, typer.Option(help="What is sampled: cities or grid.")]
-Top = Annotated[int, typer.Option(help="How many of the largest places, for cities.")]
+Kind = Annotated[str | None, typer.Option(help="What is sampled: cities (usual), grid, population or uniform.")]
+Top = Annotated[int | None, typer.Option(help="How many of the largest places, for cities; usually 50.")]
 CellKm = Annotated[float | None, typer.Option(help="Side of a cell in kilometres, for grid.")]
-PerPlace = Annotated[int, typer.Option(help="Points a city or cell.")]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same points on any machine.")]
+PerPlace = Annotated[int | None, typer.Option(help="Points a city or cell, for cities and grid; usually 18.")]
+Total = Annotated[int | None, typer.Option(help="Points in all, for population and uniform; usually 2000.")]
+Seed = Annotated[int | None, typer.Option(help="The same seed gives the same points on any machine; usually 0.")]
 Points = Annotated[
     Path | None, typer.Option(help="Take the points from this table (lat, lon, town) instead of drawing a sample.")
 ]
@@ -49,22 +49,31 @@ def register(parent: typer.Typer) -> None:
 @app.command()
 def plan(
     region: Region = "uk",
-    kind: Kind = "cities",
-    top: Top = 50,
+    kind: Kind = None,
+    top: Top = None,
     cell_km: CellKm = None,
-    per_place: PerPlace = 18,
-    seed: Seed = 0,
+    per_place: PerPlace = None,
+    total: Total = None,
+    seed: Seed = None,
     points: Points = None,
+    out: Annotated[Path | None, typer.Option(help="Write the plan as .parquet (GeoParquet) or .geojson.")] = None,
+    map_file: Annotated[Path | None, typer.Option("--map", help="Draw the points on a map, a .png.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how many points, requests and dollars a collection would take; nothing is sent.
 
-    Example: geolocate data plan --region uk --kind cities --top 50 --per-place 18
+    Example: geolocate data plan --region uk --kind cities --top 50 --per-place 18 --map plan.png
     """
     from geolocate.collection.estimate import estimate
+    from geolocate.collection.points import write_plan
 
-    asked = _plan_request(region=region, kind=kind, top=top, cell_km=cell_km, per_place=per_place, seed=seed)
-    expected = asdict(estimate(_plan(asked, points)))
+    options = {"kind": kind, "top": top, "cell_km": cell_km, "per_place": per_place, "total": total, "seed": seed}
+    planned = _plan(region, points, options)
+    if out:
+        write_plan(planned, out)
+    if map_file:
+        _draw(region, planned, map_file)
+    expected = asdict(estimate(planned))
     if as_json:
         typer.echo(json.dumps(expected, indent=2))
         return
@@ -78,11 +87,12 @@ def plan(
 def collect(
     name: Name,
     region: Region = "uk",
-    kind: Kind = "cities",
-    top: Top = 50,
+    kind: Kind = None,
+    top: Top = None,
     cell_km: CellKm = None,
-    per_place: PerPlace = 18,
-    seed: Seed = 0,
+    per_place: PerPlace = None,
+    total: Total = None,
+    seed: Seed = None,
     points: Points = None,
     budget_usd: Annotated[float | None, typer.Option(min=0, help="Never spend more, over all runs.")] = None,
     max_images: Annotated[int | None, typer.Option(min=0, help="Never ask for more images, over all runs.")] = None,
@@ -96,13 +106,14 @@ def collect(
     from geolocate.collection import CollectRequest
     from geolocate.collection import collect as collect_all
 
-    asked = _plan_request(region=region, kind=kind, top=top, cell_km=cell_km, per_place=per_place, seed=seed)
+    options = {"kind": kind, "top": top, "cell_km": cell_km, "per_place": per_place, "total": total, "seed": seed}
+    planned = _plan(region, points, options)
     settings = settings_from_environment()
     request = CollectRequest(
         name, settings, region, budget_usd=budget_usd, max_images=max_images, concurrency=concurrency
     )
     with _bars() as progress:
-        summary = collect_all(DataRoot(settings.data), request, _plan(asked, points), progress)
+        summary = collect_all(DataRoot(settings.data), request, planned, progress)
     _show(summary, as_json)
 
 
@@ -152,25 +163,34 @@ def validate(
     report.raise_if_broken()
 
 
-def _plan_request(**asked: Any) -> "PlanRequest":
-    """Make the planning request; a value that it refuses becomes one line."""
+def _plan(region: str, points: Path | None, options: dict[str, Any]) -> "pd.DataFrame":
+    """Draw the sample that was asked for, or take the points that a table names; None is an option not given."""
     from pydantic import ValidationError
 
-    from geolocate.collection.plan import PlanRequest
+    from geolocate.collection.plan import PlanRequest, make_plan
+    from geolocate.collection.points import plan_of_points, read_points
     from geolocate.errors import PlanError, first_mistake
 
+    given = {name: value for name, value in options.items() if value is not None}
+    if points and given:
+        first = next(iter(given)).replace("_", "-")
+        raise PlanError(f"--{first} is for drawing a sample, --points takes a table of points: leave one of them out")
+    if points:
+        return plan_of_points(read_points(points))
     try:
-        return PlanRequest(**asked)
+        return make_plan(PlanRequest(region=region, **given))
     except ValidationError as error:
         raise PlanError(first_mistake(error)) from None
 
 
-def _plan(asked: "PlanRequest", points: Path | None) -> "pd.DataFrame":
-    """Draw the sample that was asked for, or take the points that a table names."""
-    from geolocate.collection.plan import make_plan
-    from geolocate.collection.points import plan_of_points, read_points
+def _draw(region: str, planned: "pd.DataFrame", path: Path) -> None:
+    """Draw each point's first position, groups in changing colours."""
+    from geolocate.geography.maps import draw_points
+    from geolocate.geography.regions import load_region
 
-    return plan_of_points(read_points(points)) if points else make_plan(asked)
+    points, where = planned[planned["draw"] == 0], load_region(region)
+    title = f"{where.title}: {len(points):,} points in {points['group_id'].nunique():,} groups"
+    draw_points(where, points["lat"], points["lon"], path, colour_by=points["group_id"], title=title)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Points that somebody else has chosen: read from tables, and turned into a plan.
+"""Points that somebody else has chosen: read from tables, and turned into a plan; and plans as tables for others.
 
 In: a CSV or Parquet file with a position a row, or a folder of CSV files, one a grid cell, as the study kept them.
 Out: a table with ``lat, lon`` and, where the file has them, ``town``, ``image`` and ``cell``; or a plan over it.
@@ -7,10 +7,12 @@ Out: a table with ``lat, lon`` and, where the file has them, ``town``, ``image``
 import hashlib
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 
 from geolocate.errors import PlanError
+from geolocate.storage import atomic_write
 
 #: The spellings under which a column is found; case and blanks around a name do not matter.
 SPELLINGS = {
@@ -109,3 +111,18 @@ def plan_of_points(points: pd.DataFrame) -> pd.DataFrame:
 
 def _point_id(lat: float, lon: float) -> str:
     return "point-" + hashlib.blake2b(f"{lat:.6f},{lon:.6f}".encode(), digest_size=8).hexdigest()
+
+
+def write_plan(plan: pd.DataFrame, path: Path) -> None:
+    """Write a plan, one row a point and draw, as GeoParquet (.parquet) or GeoJSON (.geojson), for any map program.
+
+    Raises PlanError for another kind of file, StorageError when it cannot be written.
+    """
+    if path.suffix not in (".parquet", ".geojson"):
+        raise PlanError(f"plan file {path}: choose a name that ends in .parquet or .geojson")
+    frame = gpd.GeoDataFrame(plan, geometry=gpd.points_from_xy(plan["lon"], plan["lat"]), crs="EPSG:4326")
+    with atomic_write(path) as file:
+        if path.suffix == ".parquet":
+            frame.to_parquet(file, index=False)
+        else:
+            file.write(frame.to_json(drop_id=True).encode())

@@ -1,207 +1,182 @@
-"""The ground that a plan samples: the land of a cell, or the built-up surroundings of a city.
+"""The ground that a plan samples, and which of its points fall where.
 
-In: a region. Out: one ``Target`` a group, which proposes positions, says which of them are its own, and how much
-land each stands for.
+In: a region. Out: ``Share``s: a target (the cells of a zone, a city's surroundings), the points that are drawn on it,
+and how much land each of them stands for.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from geolocate.collection.drawing import Bools, Ground, Ints, key_word
 from geolocate.geography.boundaries import boundary_of
-from geolocate.geography.cells import cell_code
-from geolocate.geography.cities import Cities, cities_from
+from geolocate.geography.cells import cell_codes
 from geolocate.geography.grids import grid_cells, zone_cells
-from geolocate.geography.places import top_places
+from geolocate.geography.hashing import Words, fraction, mix, mix_arrays
 from geolocate.geography.projections import Floats
 from geolocate.geography.regions import Region
-from geolocate.geography.suburbs import merge_suburbs
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-
-_GOLDEN = 0.6180339887498949
-_LATTICE = 60  # squares across a city's disc when its land is measured: an area within about 1 %
+#: Which cell or place a point falls to is drawn from bits of their own.
+WHERE = 0
 
 
-class Target(Protocol):
-    """A group's ground, in metres of its zone."""
-
-    @property
-    def group_id(self) -> str:
-        """The cell's id, or the place_id of the class."""
-        ...
-
-    @property
-    def group_name(self) -> str:
-        """What people call it."""
-        ...
+class Target(Ground, Protocol):
+    """A zone's ground, or a part of it; its members are cells or places."""
 
     @property
     def zone(self) -> int:
         """The index of the region's zone in whose metres the positions are."""
         ...
 
-    def members_of(self, numbers: Ints) -> Ints:
-        """Return which member (a square, or a suburb) each point number is drawn in."""
-        ...
+    def area_km2(self, x: Floats, y: Floats, member: Ints) -> Floats:
+        """Return the land that all points of the share's sample stand for together, as seen from each position.
 
-    def propose(self, uniform: Floats, member: Ints) -> tuple[Floats, Floats]:
-        """Turn uniform numbers, shape (N, 3), into positions that are uniform around their members."""
-        ...
-
-    def accepts(self, x: Floats, y: Floats) -> Bools:
-        """Say which positions are on the group's own ground."""
-        ...
-
-    def area_km2(self, x: Floats, y: Floats) -> Floats:
-        """Return the land that all of the group's points together stand for, as seen from each position."""
+        That is the inverse of the density, in 1/km², with which one of those points falls on the position.
+        """
         ...
 
 
 @dataclass(frozen=True)
-class CellTarget:
-    """The land of one grid cell, which may consist of several squares when slivers joined it."""
+class Share:
+    """The points that are drawn on one target: ``group`` (index into ``group_ids``), ``number``, ``member``, ``words``.
 
-    group_id: str
-    group_name: str
+    The four have one entry a point. ``words`` are the point's own random-looking bits. ``sample_size`` is how many
+    points the target's ``area_km2`` is divided among.
+    """
+
+    target: Target
+    group_ids: list[str]
+    group_names: list[str]
+    group: Ints
+    number: Ints
+    member: Ints
+    words: Words
+    sample_size: int
+
+
+@dataclass(frozen=True)
+class CellGround:
+    """The cells of a zone. A cell may consist of several squares when slivers joined it; its land is all on them.
+
+    ``corners`` (S, 2) of all squares, cell after cell: ``count`` of them, from ``first`` on. ``stands_for_km2`` is the
+    land that the points drawn in each cell stand for.
+    """
+
     zone: int
     land: BaseGeometry
-    squares: npt.NDArray[np.float64]
-    size_m: float
-
-    def members_of(self, numbers: Ints) -> Ints:
-        """Return 0 throughout: a cell is sampled as a whole."""
-        return np.zeros_like(numbers)
+    size_m: int
+    corners: Floats
+    first: Ints
+    count: Ints
+    stands_for_km2: Floats
 
     def propose(self, uniform: Floats, member: Ints) -> tuple[Floats, Floats]:
-        """Return positions that are uniform over the cell's squares."""
-        corner = self.squares[(uniform[:, 2] * len(self.squares)).astype(int)]
+        """Return positions that are uniform over the squares of their cells."""
+        corner = self.corners[self.first[member] + (uniform[:, 2] * self.count[member]).astype(np.int64)]
         return corner[:, 0] + uniform[:, 0] * self.size_m, corner[:, 1] + uniform[:, 1] * self.size_m
 
     def accepts(self, x: Floats, y: Floats) -> Bools:
         """Accept what is on land."""
         return np.asarray(shapely.contains_xy(self.land, x, y))
 
-    def area_km2(self, x: Floats, y: Floats) -> Floats:
-        """Return the land of the cell, the same for every position."""
-        return np.full(len(x), self.land.area / 1e6)
-
-
-def cell_targets(region: Region, cell_km: float) -> Iterator[CellTarget]:
-    """Return the cells of the region's grid in the order of their ids."""
-    names = grid_cells(region, cell_km).set_index("cell_id")["name"]
-    targets = []
-    for cells in zone_cells(region, round(cell_km * 1000)):
-        for home, squares in cells.members.items():
-            code = cell_code(region.zones[cells.zone].id_prefix, cells.size_m, *home)
-            land = cells.geometry(home)
-            shapely.prepare(land)
-            corners = np.array(squares, float) * cells.size_m
-            targets.append(CellTarget(code, str(names[code]), cells.zone, land, corners, cells.size_m))
-    return iter(sorted(targets, key=lambda target: target.group_id))
+    def area_km2(self, x: Floats, y: Floats, member: Ints) -> Floats:
+        """Return the same land for every position of a cell."""
+        return self.stands_for_km2[member]
 
 
 @dataclass(frozen=True)
-class CityGround:
-    """A city's places in one area, or outside of all; the land of their discs; and the places that may be nearer."""
+class _Cells:
+    """The cells of a zone in the order of their codes."""
 
-    members: Ints
-    rivals: Ints
-    land: BaseGeometry
+    ground: CellGround
+    codes: list[str]
+    names: list[str]
+    land_km2: Floats
 
 
-@dataclass(frozen=True)
-class CityTarget:
-    """The surroundings of a city and its suburbs: the discs of their radii, on land, relatively nearest to this city.
+def grid_shares(region: Region, key: str, cell_km: float | None, per_place: int) -> Iterator[Share]:
+    """Draw ``per_place`` points in each cell of the region's grid; ``cell_km`` None takes the usual cells."""
+    for cells in _cells_of(region, region.grid_km if cell_km is None else cell_km):
+        member = np.repeat(np.arange(len(cells.codes)), per_place)
+        number = np.tile(np.arange(per_place), len(cells.codes))
+        keys = np.array([key_word(f"{key}|{code}") for code in cells.codes], dtype=np.uint64)
+        words = mix_arrays(0, keys[member], number)
+        yield Share(cells.ground, cells.codes, cells.names, member, number, member, words, per_place)
 
-    Which positions are its own follows the rule of ``geography.cities``, by which panoramas are labelled.
-    Points are spread over the members by population. A position in several discs is met more often, and so stands
-    for less land: ``area_km2`` divides by the sum of the members' densities there (Horvitz and Thompson).
+
+def uniform_shares(region: Region, key: str, total: int) -> Iterator[Share]:
+    """Draw a simple random sample of the region's land: each point on its own, in a cell drawn by its land.
+
+    The cells are those of the region's usual grid. They decide where a point is drawn again, and nothing else.
     """
-
-    group_id: str
-    group_name: str
-    zone: int
-    cities: Cities
-    members: Ints
-    grounds: tuple[CityGround, ...]
-    disc_km2: Floats
-
-    @property
-    def _share(self) -> Floats:
-        people = self.cities.population[self.members]
-        return np.asarray(people / people.sum())
-
-    def members_of(self, numbers: Ints) -> Ints:
-        """Spread the points over the members by population."""
-        # A golden-ratio sequence keeps to the shares for any number of points, and a longer one begins with it.
-        position = (0.5 + numbers * _GOLDEN) % 1.0
-        return np.minimum(np.searchsorted(np.cumsum(self._share), position), len(self.members) - 1)
-
-    def propose(self, uniform: Floats, member: Ints) -> tuple[Floats, Floats]:
-        """Return positions that are uniform over the members' discs."""
-        row = self.members[member]
-        radius = self.cities.radius[row] * np.sqrt(uniform[:, 0])
-        angle = 2 * np.pi * uniform[:, 1]
-        return self.cities.x[row] + radius * np.cos(angle), self.cities.y[row] + radius * np.sin(angle)
-
-    def accepts(self, x: Floats, y: Floats) -> Bools:
-        """Accept what is on land and relatively nearest to this class: the distance divided by the radius."""
-        accepted = np.zeros(len(x), dtype=bool)
-        for ground in self.grounds:
-            own = self.cities.relative_distance(ground.members, x, y)
-            nearest = own <= self.cities.relative_distance(ground.rivals, x, y)
-            accepted |= nearest & shapely.contains_xy(ground.land, x, y)
-        return accepted
-
-    def area_km2(self, x: Floats, y: Floats) -> Floats:
-        """Return the inverse of the density with which one point falls on each position."""
-        rows = self.members
-        distance = np.hypot(x[:, None] - self.cities.x[rows], y[:, None] - self.cities.y[rows])
-        density = np.where(distance <= self.cities.radius[rows], self._share / self.disc_km2, 0.0)
-        return np.asarray(1.0 / density.sum(axis=1))
+    zones = _cells_of(region, region.grid_km)
+    land = np.concatenate([cells.land_km2 for cells in zones])
+    number, words, cell = draw_members(key, total, land)
+    start = 0
+    for cells in zones:
+        here = (cell >= start) & (cell < start + len(cells.codes))
+        ground = _standing_for(cells.ground, np.full(len(cells.codes), land.sum()))
+        member = cell[here] - start
+        yield Share(ground, cells.codes, cells.names, member, number[here], member, words[here], total)
+        start += len(cells.codes)
 
 
-def city_targets(region: Region, top: int) -> Iterator[CityTarget]:
-    """Return the classes of the ``top`` largest places, largest first, suburbs merged."""
-    places = top_places(region, top).reset_index(drop=True)
-    classes = merge_suburbs(region, places)
-    cities = cities_from(region, places, classes)
-    for row in np.flatnonzero(classes["parent_id"] == classes["place_id"]):
-        yield _city_target(region, places, cities, int(row))
+def draw_members(key: str, total: int, weights: Floats) -> tuple[Ints, Words, Ints]:
+    """Draw a member for each of ``total`` points with probability proportional to the weights.
+
+    Returns number, words and member of the points, ordered by member, then by number.
+    """
+    number = np.arange(total)
+    words = mix_arrays(0, np.full(total, key_word(key), dtype=np.uint64), number)
+    share = np.cumsum(weights) / weights.sum()
+    member = np.minimum(np.searchsorted(share, fraction(mix_arrays(WHERE, words)), "right"), len(weights) - 1)
+    order = np.argsort(member, kind="stable")
+    return number[order], words[order], member[order]
 
 
-def _city_target(region: Region, places: pd.DataFrame, cities: Cities, row: int) -> CityTarget:
-    place_id, zone = str(places["place_id"].iloc[row]), int(cities.zone[row])
-    members = np.flatnonzero(cities.parent == place_id)
-    areas = [members[cities.area[members] == area] for area in np.unique(cities.area[members])]
-    grounds = tuple(_city_ground(region, cities, rows) for rows in areas)
-    target = CityTarget(place_id, str(places["name"].iloc[row]), zone, cities, members, grounds, np.ones(len(members)))
-    return replace(target, disc_km2=np.array([_disc_km2(target, int(member)) for member in members]))
+def spread(key: str, number: Ints) -> tuple[Words, Floats]:
+    """Return the words of a group's points, and for each a number from 0 to 1, together as even as can be.
+
+    They are steps of the golden ratio from a random start: any count of them keeps to given shares within a point or
+    two, a longer row begins with the shorter one, and each alone is uniform.
+    """
+    word = key_word(key)
+    words = mix_arrays(0, np.full(len(number), word, dtype=np.uint64), number)
+    start = fraction(np.array([mix(word, WHERE)], dtype=np.uint64))
+    return words, np.asarray((start + number * 0.6180339887498949) % 1.0)
 
 
-def _city_ground(region: Region, cities: Cities, members: Ints) -> CityGround:
-    zone, area = int(cities.zone[members[0]]), int(cities.area[members[0]])
-    discs = shapely.buffer(shapely.points(cities.x[members], cities.y[members]), cities.radius[members] * 1.01)
-    land = shapely.intersection(boundary_of(region).land[zone], shapely.union_all(discs))
-    land = cities.ground_of(area, zone, land)
+def _standing_for(ground: CellGround, km2: Floats) -> CellGround:
+    return CellGround(ground.zone, ground.land, ground.size_m, ground.corners, ground.first, ground.count, km2)
+
+
+def _cells_of(region: Region, cell_km: float) -> list[_Cells]:
+    """Return the cells of each zone; raises PlanError for a cell size that is none."""
+    frame = grid_cells(region, cell_km).set_index("cell_id")
+    found = []
+    for cells in zone_cells(region, round(cell_km * 1000)):
+        if not cells.members:
+            continue
+        homes = np.array(list(cells.members))
+        codes = cell_codes(region.zones[cells.zone].id_prefix, cells.size_m, homes[:, 0], homes[:, 1])
+        squares = [cells.members[(int(column), int(row))] for column, row in homes]
+        order = sorted(range(len(codes)), key=lambda cell: codes[cell])
+        land_km2 = np.array([sum(cells.land[square].area for square in squares[cell]) for cell in order]) / 1e6
+        count = np.array([len(squares[cell]) for cell in order])
+        corners = np.array([square for cell in order for square in squares[cell]], float) * cells.size_m
+        land = prepared_land(region, cells.zone)
+        ground = CellGround(cells.zone, land, cells.size_m, corners, np.cumsum(count) - count, count, land_km2)
+        codes = [codes[cell] for cell in order]
+        found.append(_Cells(ground, codes, frame.loc[codes, "name"].tolist(), land_km2))
+    return found
+
+
+def prepared_land(region: Region, zone: int) -> BaseGeometry:
+    """Return a zone's land, prepared for many questions."""
+    land = boundary_of(region).land[zone]
     shapely.prepare(land)
-    return CityGround(members, cities.rivals_of(members), land)
-
-
-def _disc_km2(target: CityTarget, row: int) -> float:
-    """Measure the part of a member's disc that the target accepts, on a lattice of squares."""
-    radius = float(target.cities.radius[row])
-    step = 2 * radius / _LATTICE
-    centres = (np.arange(_LATTICE) + 0.5) * step - radius
-    dx, dy = (axis.ravel() for axis in np.meshgrid(centres, centres))
-    inside = np.hypot(dx, dy) <= radius
-    accepted = target.accepts(target.cities.x[row] + dx[inside], target.cities.y[row] + dy[inside])
-    return max(int(accepted.sum()), 1) * step**2 / 1e6
+    return land

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from geolocate.collection.city_targets import city_shares
 from geolocate.collection.plan import PlanRequest, make_plan
-from geolocate.collection.targets import city_targets
 from geolocate.geography.cities import LEAST_RADIUS_KM, REACH, cities_of, ground_radius_km
 from geolocate.geography.places import top_places
 from geolocate.geography.projections import project, to_degrees
@@ -81,14 +81,11 @@ def test_no_override_loses_a_panorama_or_a_plan(uk: Region, tmp_path: Path, rows
         (tmp_path / name).symlink_to(uk.data / name)
     table.rename(tmp_path / "suburb_overrides.csv")
     mine = uk.model_copy(update={"data": tmp_path})
-    targets = list(city_targets(mine, 60))
-    for target in targets:
-        numbers = np.arange(40)
-        uniform = np.random.default_rng(1).random((40, 3))
-        x, y = target.propose(uniform, target.members_of(numbers))
-        fits = target.accepts(x, y)
-        lat, lon = to_degrees(mine.zones[target.zone].crs, x[fits], y[fits])
-        assert (cities_of(mine, 60).owners(lat, lon) == target.group_id).all()
+    for share in city_shares(mine, "", 60, 40):
+        x, y = share.target.propose(np.random.default_rng(1).random((40, 3)), share.member)
+        fits = share.target.accepts(x, y)
+        lat, lon = to_degrees(mine.zones[share.target.zone].crs, x[fits], y[fits])
+        assert (cities_of(mine, 60).owners(lat, lon) == share.group_ids[0]).all()
         assert fits.any()
 
 
