@@ -20,7 +20,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 from shapely.geometry.base import BaseGeometry
 
-from geolocate.errors import RegionError
+from geolocate.errors import RegionError, StorageError
 from geolocate.geography.boundaries import boundary_of
 from geolocate.geography.projections import Floats, Ints, project
 from geolocate.geography.regions import Region
@@ -36,13 +36,13 @@ _CYCLE = (
     ("#56B4E9", "p"),
     ("#000000", "*"),
 )
-#: The parts of the ground look the same on every map.
+#: The parts of the ground look the same on every map; what is in none lies below the others.
 _PARTS = {
+    "in no part": ("#9CA3AF", "o"),
     "train": ("#0072B2", "o"),
     "val": ("#009E73", "s"),
     "calibration": ("#CC79A7", "D"),
     "test": ("#D55E00", "^"),
-    "in no part": ("#9CA3AF", "o"),
 }
 _LAND, _COAST, _SEA = "#ECEBE4", "#A8A69A", "#F7FAFC"
 #: More labels than this are told apart by colour alone, without a legend.
@@ -62,7 +62,12 @@ def draw_points(
     colour_by: npt.ArrayLike | None = None,
     title: str = "",
 ) -> None:
-    """Write the map of ``map_png`` to a file, which is replaced when it is there."""
+    """Write the map of ``map_png`` to a .png file, which is replaced when it is there.
+
+    Raises StorageError for a file of another kind, or that cannot be written.
+    """
+    if path.suffix != ".png":
+        raise StorageError(f"map {path}: choose a name that ends in .png")
     body = map_png(region, lat, lon, colour_by=colour_by, title=title)
     with atomic_write(path) as file:
         file.write(body)
@@ -184,7 +189,7 @@ def _scale_bar(axes: Axes, frame: _Frame) -> None:
 
 
 def _draw_positions(axes: Axes, x: Floats, y: Floats, labels: pd.Categorical, total: int) -> None:
-    size = float(np.clip(60 / np.sqrt(total), 0.8, 4.5))
+    size = float(np.clip(100 / np.sqrt(total), 0.8, 4.5))
     codes: Ints = np.asarray(labels.codes, dtype=np.int64)
     for code, (colour, mark) in enumerate(_looks(labels.categories)):
         here = codes == code
@@ -192,8 +197,9 @@ def _draw_positions(axes: Axes, x: Floats, y: Floats, labels: pd.Categorical, to
 
 
 def _looks(labels: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the colour and mark of each label."""
-    return [_PARTS.get(label, _CYCLE[index % len(_CYCLE)]) for index, label in enumerate(labels)]
+    """Return the colour and mark of each label; where there are too many for a legend, marks would tell nothing."""
+    looks = [_PARTS.get(label, _CYCLE[index % len(_CYCLE)]) for index, label in enumerate(labels)]
+    return looks if len(looks) <= _MOST_IN_LEGEND else [(colour, "o") for colour, _ in looks]
 
 
 def _legend(figure: Figure, labels: pd.Categorical) -> None:
