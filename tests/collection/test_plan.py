@@ -4,19 +4,25 @@ import os
 import subprocess
 import sys
 import time
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from geolocate.collection.plan import COLUMNS, PlanRequest, make_plan
 from geolocate.errors import PlanError, RegionError
 from geolocate.geography.boundaries import boundary_of
+from geolocate.geography.cities import cities_of, ground_radius_km
 from geolocate.geography.distances import haversine_km
 from geolocate.geography.grids import cell_ids, grid_cells
-from geolocate.geography.places import top_places
+from geolocate.geography.places import real_places, top_places
+from geolocate.geography.projections import project
 from geolocate.geography.regions import load_region
-from geolocate.geography.suburbs import city_radius_km, merge_suburbs
+from geolocate.geography.suburbs import city_radius_km, merge_suburbs, places_inside
 
 CITIES = PlanRequest(top=20, per_place=12)
 GRID = PlanRequest(kind="grid", per_place=4)
@@ -39,8 +45,10 @@ def grid() -> pd.DataFrame:
         PlanRequest(top=150),
         PlanRequest(region="us", kind="grid"),
         PlanRequest(region="us", top=150),
+        PlanRequest(region="us", kind="uniform"),
+        PlanRequest(region="us", kind="population"),
     ],
-    ids=["uk-grid", "uk-150", "us-grid", "us-150"],
+    ids=["uk-grid", "uk-150", "us-grid", "us-150", "us-uniform", "us-population"],
 )
 def test_plans_are_whole_and_quick(request_: PlanRequest) -> None:
     start = time.process_time()
@@ -49,7 +57,9 @@ def test_plans_are_whole_and_quick(request_: PlanRequest) -> None:
     assert plan.columns.tolist() == COLUMNS
     assert not plan.isna().any().any()
     assert not plan.duplicated(["point_id", "draw"]).any()
-    assert (plan.groupby("group_id")["point_id"].nunique() == request_.per_place).all()
+    points = plan.groupby("group_id")["point_id"].nunique()
+    assert points.sum() == request_.total if request_.total else (points == request_.per_place).all()
+    assert (plan.groupby("point_id")["group_id"].nunique() == 1).all()
     assert (plan["sample_weight"] > 0).all()
     assert boundary_of(load_region(request_.region)).contains(plan["lat"], plan["lon"]).all()
 
@@ -102,6 +112,72 @@ def test_weights_add_up_to_the_land(grid: pd.DataFrame) -> None:
         assert grid.loc[grid["draw"] == draw, "sample_weight"].sum() == pytest.approx(land, rel=1e-9)
 
 
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 60), st.integers(0, 2**32), st.sampled_from([30.0, 50.0, 100.0]))
+def test_the_weights_of_grid_and_uniform_plans_add_up_to_the_land_whatever_is_asked_for(
+    total: int, per_place: int, seed: int, cell_km: float
+) -> None:
+    land = boundary_of(load_region("uk")).land[0].area / 1e6
+    uniform = make_plan(PlanRequest(kind="uniform", total=total, seed=seed, draws=1))
+    cells = make_plan(PlanRequest(kind="grid", cell_km=cell_km, per_place=per_place, seed=seed, draws=1))
+    for plan in (uniform, cells):
+        assert plan["sample_weight"].sum() == pytest.approx(land, rel=1e-9)
+
+
+def test_a_uniform_plan_is_a_simple_random_sample_of_the_land() -> None:
+    plan = make_plan(PlanRequest(kind="uniform", total=20_000, draws=2))
+    uk = load_region("uk")
+    assert (cell_ids(uk, uk.grid_km, plan["lat"], plan["lon"]) == plan["group_id"]).mean() > 0.999
+    area = grid_cells(uk, 20).set_index("cell_id")["area_km2"]
+    for draw in range(2):
+        rows = plan[plan["draw"] == draw]
+        found = pd.Series(cell_ids(uk, 20, rows["lat"], rows["lon"])).value_counts().reindex(area.index, fill_value=0)
+        expected = area / area.sum() * len(rows)
+        chi2 = ((found - expected) ** 2 / expected).sum()
+        # Of a chi-squared variable with so many degrees of freedom: within five standard deviations of its mean.
+        assert abs(chi2 - (len(area) - 1)) < 5 * np.sqrt(2 * (len(area) - 1))
+
+
+def test_population_points_are_where_people_are_counted() -> None:
+    plan = make_plan(PlanRequest(kind="population", total=20_000, draws=1))
+    people = real_places(load_region("uk")).set_index("place_id")["population"]
+    share = plan["group_id"].value_counts() / len(plan)
+    # 63.7 million are counted once: without sections of towns, and without the boroughs of London beside London.
+    largest = people.loc[share.index[:5]] / 63_685_636
+    assert share.iloc[:5].to_numpy() == pytest.approx(largest.to_numpy(), abs=0.006)
+    assert share.index[0] == "2643743"
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_population_weights_estimate_ground_that_is_measured_otherwise(seed: int) -> None:
+    uk = load_region("uk")
+    plan = make_plan(PlanRequest(kind="population", total=20_000, draws=1, seed=seed))
+    places = real_places(uk)
+    places = places[
+        (places["kind"] != "PPLX") & ~places_inside(uk.merging.areas[0], places) | (places["name"] == "London")
+    ]
+    at = project(uk, places["lat"], places["lon"])
+    radius = ground_radius_km(uk, places["population"]) * 1000
+    covered = shapely.union_all(shapely.buffer(shapely.points(at.x, at.y), radius, quad_segs=32))
+    land = shapely.intersection(covered, boundary_of(uk).land[0]).area / 1e6
+    weight = plan["sample_weight"]
+    error = weight.std() * np.sqrt(len(weight))
+    assert abs(weight.sum() - land) < 4 * error
+    assert error < 0.05 * land
+
+
+def test_city_weights_estimate_the_ground_of_all_cities() -> None:
+    uk = load_region("uk")
+    plan = make_plan(PlanRequest(top=30, per_place=800, draws=1))
+    uniform = make_plan(PlanRequest(kind="uniform", total=200_000, draws=1))
+    cities = cities_of(uk, 30)
+    near = cities.owners(uniform["lat"], uniform["lon"]) != ""
+    at = project(uk, uniform["lat"], uniform["lon"])
+    # Owners reach beyond the discs that are sampled.
+    near &= cities.relative_distance(np.arange(30), at.x, at.y) <= 1
+    assert plan["sample_weight"].sum() == pytest.approx(uniform["sample_weight"][near].sum(), rel=0.05)
+
+
 def test_city_weights_estimate_the_area_of_the_city() -> None:
     plan = make_plan(PlanRequest(top=2, per_place=4000, draws=1))
     birmingham = plan[plan["group_name"] == "Birmingham"]
@@ -126,6 +202,15 @@ def test_another_group_or_more_points_move_nothing(cities: pd.DataFrame) -> None
     same = (kept["lat"] == kept["lat_more"]) & (kept["lon"] == kept["lon_more"])
     # Birkenhead, the 16th, joins Liverpool and takes some of its points; no other city of the ten has a neighbour.
     assert same[kept["group_name"] != "Liverpool"].mean() > 0.97
+
+
+@pytest.mark.parametrize("kind", ["uniform", "population"])
+def test_a_longer_sample_holds_the_shorter_one(kind: Literal["uniform", "population"]) -> None:
+    short = make_plan(PlanRequest(kind=kind, total=50, draws=2))
+    long = make_plan(PlanRequest(kind=kind, total=120, draws=3))
+    both = short.merge(long, on=["point_id", "draw", "group_id", "lat", "lon"])
+    assert len(both) == len(short) == 100
+    assert (both["sample_weight_x"] * 50).to_numpy() == pytest.approx((both["sample_weight_y"] * 120).to_numpy())
 
 
 def test_draws_of_a_point_differ(grid: pd.DataFrame) -> None:
@@ -174,6 +259,11 @@ def test_neither_the_process_nor_the_network_of_proj_changes_a_point() -> None:
         ({"draws": 0}, "draws 0"),
         ({"shard_size": 0}, "shard_size 0"),
         ({"radius_m": 0.0}, "radius_m 0"),
+        ({"kind": "uniform", "total": 0}, "total 0"),
+        ({"kind": "cities", "cell_km": 50}, "cell_km 50.* grid"),
+        ({"kind": "grid", "top": 50}, "top 50 .* cities"),
+        ({"kind": "uniform", "per_place": 2}, "per_place 2 .* grid or cities"),
+        ({"kind": "cities", "total": 2}, "total 2 .* population or uniform"),
     ],
 )
 def test_what_cannot_be_planned_is_told_in_one_line(change: dict[str, object], told: str) -> None:
