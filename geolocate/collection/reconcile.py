@@ -15,7 +15,7 @@ from geolocate.collection.download import OUTCOMES
 from geolocate.collection.ledger import Ledger
 from geolocate.collection.shards import CollectionFiles, files_of, read_plan
 from geolocate.errors import CollectionError
-from geolocate.manifest import read_manifest
+from geolocate.manifest import read_manifest_columns
 from geolocate.records import OutcomeStatus
 from geolocate.storage import DataRoot, sha256_of_file
 
@@ -72,7 +72,7 @@ def _manifest_rows(root: DataRoot, files: CollectionFiles) -> pd.DataFrame:
     shards = shard_numbers(root, files.folder.name)
     if not all(files.table(OUTCOMES, shard).exists() for shard in shards):
         raise CollectionError(f"{files.folder} is not finished: run `geolocate data collect` again")
-    return pd.DataFrame(read_manifest(files.manifest, if_empty="keep"))
+    return read_manifest_columns(files.manifest, ["image_id", "sha256", "bytes"])
 
 
 def _outcome_problems(files: CollectionFiles, outcomes: pd.DataFrame) -> Iterator[str]:
@@ -100,8 +100,9 @@ def _ledger_problems(root: DataRoot, rows: pd.DataFrame) -> Iterator[str]:
     if rows.empty:
         return
     with Ledger(root.ledger) as ledger:
-        kept = pd.MultiIndex.from_tuples(ledger.kept_images(), names=["image_id", "sha256"])
-    known = pd.MultiIndex.from_frame(rows[["image_id", "sha256"]]).isin(kept)
+        kept = pd.DataFrame(ledger.kept_images(), columns=["image_id", "sha256"])
+    # One column is looked up many times as fast as two; a hash has a fixed length, so the two cannot be mistaken.
+    known = (rows["sha256"] + rows["image_id"]).isin(kept["sha256"] + kept["image_id"])
     yield from (f"image {name} is not in the ledger with this hash" for name in rows.loc[~known, "image_id"])
 
 
