@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from geolocate.collection.assigning import shard_numbers
 from geolocate.collection.download import OUTCOMES
@@ -101,8 +103,10 @@ def _ledger_problems(root: DataRoot, rows: pd.DataFrame) -> Iterator[str]:
         return
     with Ledger(root.ledger) as ledger:
         kept = pd.DataFrame(ledger.kept_images(), columns=["image_id", "sha256"])
-    # One column is looked up many times as fast as two; a hash has a fixed length, so the two cannot be mistaken.
-    known = (rows["sha256"] + rows["image_id"]).isin(kept["sha256"] + kept["image_id"])
+    # Arrow looks up one column of texts ten times as fast as pandas; a hash has a fixed length, so that the
+    # two put together cannot be mistaken.
+    wanted, there = (pa.array(table["sha256"] + table["image_id"]) for table in (rows, kept))
+    known = pc.is_in(wanted, there).to_numpy(zero_copy_only=False)
     yield from (f"image {name} is not in the ledger with this hash" for name in rows.loc[~known, "image_id"])
 
 
