@@ -4,6 +4,7 @@ In: the region's boundary.parquet and admin.parquet. Out: vectorised tests of po
 """
 
 import itertools
+import threading
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -20,6 +21,10 @@ from geolocate.geography.regions import Region, region_file
 Bools = npt.NDArray[np.bool_]
 
 _OUTLINE_TOLERANCE_M = 1000.0
+
+# Shards are searched in threads that share a boundary. Two threads that ask the same prepared geometry at once
+# corrupt the memory of the process (seen with shapely 2.2.0 on GEOS 3.14.1).
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,10 @@ class Boundary:
         """Say for each position whether it is in the region, or off its coast by no more than the tolerance."""
         at = project(self.region, lat, lon)
         inside = np.zeros(at.zone.shape, dtype=bool)
-        for index, area in enumerate(self._tolerant):
-            here = at.zone == index
-            inside[here] = shapely.contains_xy(area, at.x[here], at.y[here])
+        with _ONE_AT_A_TIME:
+            for index, area in enumerate(self._tolerant):
+                here = at.zone == index
+                inside[here] = shapely.contains_xy(area, at.x[here], at.y[here])
         return inside
 
     def admin(self, lat: npt.ArrayLike, lon: npt.ArrayLike) -> pd.DataFrame:
@@ -84,7 +90,8 @@ class Boundary:
         for index, (tree, codes) in enumerate(_admin_trees(self.region)):
             here = np.flatnonzero((at.zone == index) & inside)
             if len(here) and len(codes):
-                found[here, 1:] = codes[_nearest_units(tree, at.x[here], at.y[here])]
+                with _ONE_AT_A_TIME:
+                    found[here, 1:] = codes[_nearest_units(tree, at.x[here], at.y[here])]
             found[here, 0] = self.region.country
         return pd.DataFrame(found, columns=["country", "admin1", "admin2"], dtype=object)
 

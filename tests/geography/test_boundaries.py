@@ -1,5 +1,8 @@
 """The outer islands belong, the neighbours do not, and coast towns are not lost to a coarse coast."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -171,3 +174,26 @@ def test_the_outline_is_light_and_valid(uk: Region, us: Region) -> None:
         outline = boundary_of(region).outline
         assert not outline.is_empty
         assert outline.bounds[1] > 15
+
+
+IN_TWO_THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np, shapely
+from geolocate.geography import boundary_of, load_region
+
+rng = np.random.default_rng(0)
+lat, lon = rng.uniform(50, 58, 2000), rng.uniform(-5, 1, 2000)
+boundary = boundary_of(load_region("uk"))
+wkb = [shapely.to_wkb(area) for area in boundary._tolerant]
+for _ in range(100):
+    # As in a process that has just begun: nothing is known of the geometry yet.
+    boundary.__dict__["_tolerant"] = tuple(shapely.from_wkb(wkb))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: boundary.contains(lat, lon), range(4)))
+"""
+
+
+def test_threads_may_share_a_boundary():
+    # In a process of its own: what two threads do to a prepared geometry ends the process, not the test.
+    done = subprocess.run([sys.executable, "-c", IN_TWO_THREADS], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
