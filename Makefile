@@ -25,7 +25,7 @@ demo: $(STAMP)  ## The whole chain on the emulated world: collect, merge, train,
 	@$(BIN)/python -m deployments.stack run $(BIN)/python -m deployments.demo
 
 test: $(STAMP)  ## The test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP)  ## Lint, types, import contracts
 	@$(BIN)/ruff check .

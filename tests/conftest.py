@@ -1,6 +1,7 @@
 """What all tests share: one Prefect harness, one emulator, and the rule that CI skips nothing unawares."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,9 @@ from deployments.components import free_port
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# A shell that starts the suite in the background lets it ignore Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
 _unexpected_skips: list[str] = []
