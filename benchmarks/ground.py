@@ -1,6 +1,6 @@
 """What the ground costs: planning, merging, labelling, partitioning and validating, from 100,000 points to 1,000,000.
 
-    python benchmarks/ground.py [POINTS]
+    python benchmarks/ground.py [POINTS] [REGION …]
 
 Each stage runs in a process of its own, so that its peak memory (everything imported, and its input made, included) is
 its own. POINTS is the larger size; the smaller one is a tenth of it, and linear is a ratio of 10. "first" is what a
@@ -182,18 +182,17 @@ def in_a_process(name: str, region: str, points: int) -> dict[str, float]:
     return answer
 
 
-def main(points: int) -> None:
+def main(points: int, regions: list[str]) -> None:
     few = points // 10
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     title = f"{points:,} points; {machine}, Python {platform.python_version()}; one process a stage"
     table = Table("region", "stage", "first, s", f"{few:,}, s", f"{points:,}, s", "ratio", "peak, GB", title=title)
-    for region in ("uk", "us"):
+    for region in regions:
         for name in STAGES:
             small, large = (in_a_process(name, region, count) for count in (few, points))
             ratio = large["seconds"] / small["seconds"]
             numbers = (large["first"], small["seconds"], large["seconds"], ratio, large["gb"])
             table.add_row(region, name, *(f"{number:.2f}" for number in numbers))
-            print(region, name, numbers, file=sys.stderr)
     Console(width=110).print(table)
 
 
@@ -203,4 +202,4 @@ if __name__ == "__main__":
         with tempfile.TemporaryDirectory() as temporary:
             print(json.dumps(measure(stage, load_region(where), int(count), Path(temporary))))
     else:
-        main(int(sys.argv[1]) if sys.argv[1:] else 1_000_000)
+        main(int(sys.argv[1]) if sys.argv[1:] else 1_000_000, sys.argv[2:] or ["uk", "us"])
