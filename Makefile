@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench-emulator up down status clean
+.PHONY: help setup demo test check bench-emulator bench-ground up down status clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ check: $(STAMP)  ## Lint, types, import contracts
 
 bench-emulator: $(STAMP)  ## What the emulator answers a second: pictures, repeats, metadata
 	@$(BIN)/python benchmarks/emulator.py
+
+bench-ground: $(STAMP)  ## Seconds and memory of planning, merging, labelling, partitioning, validating 1,000,000 points
+	@$(BIN)/python benchmarks/ground.py
 
 up: $(STAMP)  ## Start the local stack: Prefect server, workers, emulator; prints the UI's address
 	@$(BIN)/python -m deployments.stack up

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import geopandas as gpd
 import pytest
 
 from tests.providers.test_folder import photo_with_gps
@@ -45,6 +46,20 @@ def test_collect_validate_and_collect_again(geolocate):
     checked = geolocate("validate", "towns")
     assert checked.returncode == 0
     assert "everything agrees" in checked.stdout
+
+
+def test_a_plan_is_drawn_and_written(geolocate, tmp_path):
+    words = ("plan", "--kind", "uniform", "--total", "50", "--json", "--map", "plan.png")
+    done = geolocate(*words, "--out", "plan.parquet")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["points"] == 50
+    assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
+    assert geolocate(*words, "--out", "plan.geojson").returncode == 0
+    plan = gpd.read_parquet(tmp_path / "plan.parquet")
+    assert len(plan) == 200  # four draws a point
+    assert (plan.geometry.y == plan["lat"]).all()
+    points = json.loads((tmp_path / "plan.geojson").read_text())["features"]
+    assert [point["geometry"]["coordinates"] for point in points] == plan[["lon", "lat"]].to_numpy().tolist()
 
 
 def test_import_own_photographs(geolocate, tmp_path):

@@ -15,6 +15,9 @@ from tests.collection.stand_in import running_stand_in
 CASES = {
     "unknown region": (["data", "plan", "--region", "fr"], "region 'fr'.*uk"),
     "cell size of 0": (["data", "plan", "--kind", "grid", "--cell-km", "0"], "0"),
+    "an option of another kind": (["data", "plan", "--cell-km", "20"], "cell_km 20.* grid"),
+    "a table of points and a sample": (["data", "plan", "--points", "absent.csv", "--top", "3"], "--top.*--points"),
+    "a plan as a spreadsheet": (["data", "plan", "--top", "2", "--out", "plan.xlsx"], r"plan\.xlsx.*\.parquet"),
     "more cities than there are": (["data", "plan", "--top", "100000"], "100000"),
     "no dataset": (["model", "train", "--dataset", "absent"], "no dataset 'absent'"),
     "no collection": (["set", "publish", "absent", "--name", "x"], "no manifest in"),
