@@ -25,7 +25,7 @@ def publish_dataset(request: PublishRequest) -> str:
     told = ("content", "quality", "probes above the prior")
     get_run_logger().info("%s: %s", ref, "; ".join(f"{name}: {facts[name]}" for name in told))
     names = pd.read_parquet(folder / "classes.parquet").set_index("class_id")["class_name"]
-    for line in cost_lines(card["splits"], names):
+    for line in cost_lines(card["splits"], names, card["panoramas_without_class"]):
         get_run_logger().info("%s: %s", ref.name, line)
     return str(ref)
 

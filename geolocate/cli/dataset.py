@@ -63,7 +63,7 @@ def publish(
     version = open_dataset(root, str(ref))
     typer.echo(f"{ref}: {version.card['images']} images, {len(version.classes)} classes, in {version.path}")
     names = version.classes.set_index("class_id")["class_name"]
-    for line in cost_lines(version.card["splits"], names):
+    for line in cost_lines(version.card["splits"], names, version.card["panoramas_without_class"]):
         typer.echo(f"  {line}")
 
 

@@ -102,8 +102,11 @@ def split_costs(panoramas: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def cost_lines(costs: Mapping[str, Any], names: "pd.Series[str]") -> list[str]:
-    """Say what a split costs, in lines to print; ``names`` has the classes' names under their ids."""
+def cost_lines(costs: Mapping[str, Any], names: "pd.Series[str]", without_class: int) -> list[str]:
+    """Say what a split costs, in lines to print; ``names`` has the classes' names under their ids.
+
+    ``without_class`` panoramas of the collections did not even come to be split.
+    """
     total = max(costs["panoramas"], 1)
     parts = ", ".join(f"{part} {costs['by_part'][part]}" for part in PARTS)
     lines = [f"{costs['panoramas']} panoramas: {parts}; {costs['sample']} in the probability sample"]
@@ -112,6 +115,8 @@ def cost_lines(costs: Mapping[str, Any], names: "pd.Series[str]") -> list[str]:
         for reason, meaning in LEFT_OUT.items()
         if costs["left_out"][reason]
     ]
+    if without_class:
+        lines.append(f"left out before: {without_class} panoramas of no class of this region, level and top")
     for part in PARTS:
         if ids := costs["classes_without"].get(part):
             some = ", ".join(str(names.get(one, one)) for one in ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")

@@ -165,7 +165,8 @@ def test_costs_name_each_reason_and_the_classes_that_lost_a_part():
     assert costs["left_out"]["sequence"] == (done["part"] == "sequence").sum() > 0
     without_val = set(done["class_id"]) - set(done.loc[done["part"] == "val", "class_id"])
     assert costs["classes_without"]["val"] == sorted(without_val)
-    lines = cost_lines(costs | {"classes_without": {"test": ["class-0"]}}, pd.Series({"class-0": "Leeds"}))
+    lines = cost_lines(costs | {"classes_without": {"test": ["class-0"]}}, pd.Series({"class-0": "Leeds"}), 7)
+    assert any("7 panoramas of no class" in line for line in lines)
     assert any(line.startswith("left out, sequence: ") for line in lines)
     assert lines[-1] == "classes without test: 1 of 3 (Leeds)"
 
