@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from geolocate.errors import DatasetError, RegionError
-from geolocate.geography.cells import Ints, Texts, cell_codes, cell_index, unique_cells
+from geolocate.geography.cells import Texts, cell_codes, cell_index, unique_cells
 from geolocate.geography.distances import nearest_km
 from geolocate.geography.projections import Floats, Projected, project
 from geolocate.geography.regions import Region
@@ -84,23 +84,24 @@ def _draws(key: str, cell_ids: Sequence[str]) -> Floats:
 def _blocks_of(region: Region, zone: int, x: Floats, y: Floats) -> tuple[Texts, Texts, Flags]:
     """Return the id and part of each position's block, and whether a test block beside it is within the buffer."""
     size_m = round(region.partition.block_km * 1000)
-    column, row, number = unique_cells(cell_index(size_m, x), cell_index(size_m, y))
-    # Each block is hashed once, whether positions lie in it or only beside it.
-    all_column, all_row, place = unique_cells(*(_with_neighbours(axis, step) for axis, step in ((column, 0), (row, 1))))
-    ids = np.array(cell_codes(region.zones[zone].id_prefix, size_m, all_column, all_row), dtype=object)
-    parts, place = block_parts(region, ids.tolist()), place.reshape(len(_STEPS), -1)
-    dx, dy = x - column[number] * size_m, y - row[number] * size_m
+    column, row = cell_index(size_m, x), cell_index(size_m, y)
+    dx, dy = x - column * size_m, y - row * size_m
     reach = region.partition.buffer_km * 1000 * _STRETCH
-    near_test = np.zeros(len(x), dtype=bool)
-    for step, beside in zip(_STEPS[1:], place[1:], strict=True):
+    position, columns, rows = [np.arange(len(x))], [column], [row]
+    for step in _STEPS[1:]:
         gap_x, gap_y = ((0.0, size_m - gap, gap)[way] for gap, way in zip((dx, dy), step, strict=True))
-        near_test |= (np.hypot(gap_x, gap_y) <= reach) & (parts[beside] == "test")[number]
-    own = place[0][number]
+        near = np.flatnonzero(np.hypot(gap_x, gap_y) <= reach)
+        position.append(near)
+        columns.append(column[near] + step[0])
+        rows.append(row[near] + step[1])
+    # Each block is hashed once, whether positions lie in it or only beside it, and no block that is too far off.
+    different_column, different_row, place = unique_cells(np.concatenate(columns), np.concatenate(rows))
+    ids = np.array(cell_codes(region.zones[zone].id_prefix, size_m, different_column, different_row), dtype=object)
+    parts = block_parts(region, ids.tolist())
+    own, beside = np.split(place, [len(x)])
+    near_test = np.zeros(len(x), dtype=bool)
+    near_test[np.concatenate(position[1:])[parts[beside] == "test"]] = True
     return ids[own], parts[own], near_test
-
-
-def _with_neighbours(index: Ints, axis: int) -> Ints:
-    return np.concatenate([index + step[axis] for step in _STEPS])
 
 
 def _in_sample(region: Region, zone: int, x: Floats, y: Floats) -> Flags:
