@@ -270,3 +270,17 @@ def test_what_cannot_be_planned_is_told_in_one_line(change: dict[str, object], t
     with pytest.raises((PlanError, RegionError), match=told) as caught:
         make_plan(PlanRequest.model_validate(change))
     assert "\n" not in str(caught.value)
+
+
+def test_the_points_of_a_seed_never_change() -> None:
+    # A collection that was interrupted is gone on with by the same command: its plan must be the same for ever.
+    first = {
+        "cities": ("2643743-0000", 51.461088, 0.079152),
+        "grid": ("50kmE315N355-0000", 54.177615, -7.459893),
+        "population": ("2643743-0002", 51.525002, 0.112513),
+        "uniform": ("50kmE315N355-0236", 54.191595, -7.644221),
+    }
+    for kind, (point_id, lat, lon) in first.items():
+        row = make_plan(PlanRequest.model_validate({"kind": kind})).iloc[0]
+        assert row["point_id"] == point_id
+        assert (row["lat"], row["lon"]) == pytest.approx((lat, lon), abs=2e-6)
