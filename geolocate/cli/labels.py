@@ -80,7 +80,8 @@ def label(
     positions = _positions(source)
     # What the table says itself stays beside our labels.
     positions = positions.rename(columns={name: f"{name}_given" for name in LABELS})
-    labels = label_positions(ground, positions, LabelSettings(top, cell_km or ground.grid_km, overrides))
+    side_km = ground.grid_km if cell_km is None else cell_km
+    labels = label_positions(ground, positions, LabelSettings(top, side_km, overrides))
     _write(out, labels)
     told: dict[str, Any] = {"positions": len(labels), "outside": int((labels["country"] == "").sum())}
     told |= {f"{name}s": int(labels.loc[labels[name] != "", name].nunique()) for name in ("cell", "town")}

@@ -81,13 +81,13 @@ class ProbeReport:
 def run_probes(rows: pd.DataFrame, measures: pd.DataFrame) -> ProbeReport:
     """Train every probe on the training rows (with ``class_id, part, block_id``) and judge it on the test rows."""
     pictures = _pictures(rows, measures)
-    train, test = (pictures[pictures["part"] == part] for part in ("train", "test"))
+    train, test = _at_most(pictures[pictures["part"] == "train"]), pictures[pictures["part"] == "test"]
     test = test[test["class_id"].isin(train["class_id"])]
     blocks = int(test["block_id"].nunique())
     if blocks < _LEAST_BLOCKS or train["class_id"].nunique() < 2:
         reason = f"{blocks} blocks of test ground with pictures of known classes, {_LEAST_BLOCKS} are needed"
         return ProbeReport((), None, int(test["source_id"].nunique()), blocks, reason)
-    trial = _Trial.between(_at_most(train), _at_most(test))
+    trial = _Trial.between(train, _at_most(test))
     # A thread a probe: trees are grown outside Python's lock, and joblib's own threads would idle on small forests.
     with ThreadPoolExecutor() as pool:
         results = tuple(pool.map(lambda name: trial.judge(name, *PROBES[name]), PROBES))

@@ -33,6 +33,13 @@ from geolocate.storage import DataRoot, atomic_write, safe_name, sha256_of_file,
 # What a version is. Its pages and its quality table are made from it, and lose what is forgotten.
 _FILES = ("manifest.parquet", "labels.parquet", "classes.parquet")
 
+# Of a row, what a reader goes by: the picture and its place, the ground that it stands for, what may be done with it.
+# Were a corrected licence or weight the same version, the old one would go on being read.
+_HASHED = [
+    *("image_id", "sha256", "lat", "lon", "world", "captured", "sample_weight"),
+    *("license", "attribution", "rights_basis", "retain_until"),
+]
+
 
 class PublishRequest(BaseModel):
     """What a dataset version is made of."""
@@ -124,9 +131,9 @@ def _labels_of(region: Region, manifest: pd.DataFrame, request: PublishRequest) 
 
 
 def _content_hash(manifest: pd.DataFrame, labels: pd.DataFrame, classes: pd.DataFrame, partition: str) -> str:
-    """Hash what a model can see; when it was fetched, and by whom, does not make another dataset."""
+    """Hash what readers go by; when a picture was fetched, or asked for where, does not make another dataset."""
     digest = hashlib.sha256(partition.encode())
-    pictures = manifest.sort_values("image_id")[["image_id", "sha256", "lat", "lon", "world"]]
+    pictures = manifest.sort_values("image_id")[_HASHED]
     for table in (pictures, labels, classes):
         digest.update(table.to_csv(index=False).encode())
     return digest.hexdigest()

@@ -2,7 +2,7 @@
 
 In: panoramas with their positions, capture dates and classes. Out: for each exactly one part, or why it is in none.
 The ground decides first (``geography.partition``: it looks at nothing but the position), then capture drives, then
-classes. Test rows are never moved by other rows; other rows are only ever left out, never moved to another part.
+classes. Rows are never moved to another part, only left out; test rows only where their class has no training place.
 """
 
 from collections.abc import Mapping

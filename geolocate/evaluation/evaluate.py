@@ -38,7 +38,7 @@ METRICS_VERSION = "1.1"
 # The rights travel with the pictures' hashes, so that a report knows which it may show.
 _KEPT = [
     *("source_id", "class_id", "class_name", "block_id", "lat", "lon", "captured", "sample_weight"),
-    *("sha256s", "license", "attribution", "rights_basis"),
+    *("sha256s", "license", "attribution", "rights_basis", "retain_until"),
 ]
 
 Progress = Callable[[int, int], None]

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from geolocate.cli import build
-from geolocate.errors import PlanError
+from geolocate.errors import PlanError, RegionError
 from geolocate.manifest import write_manifest
 from geolocate.storage import DataRoot
 from tests.manifest.rows import manifest_rows
@@ -56,10 +56,12 @@ def test_a_collection_is_labelled_one_row_a_panorama(tmp_path, monkeypatch):
     assert labelled["source_id"].nunique() == len(labelled) == 12
 
 
-def test_what_is_neither_a_file_nor_a_collection_is_named(tmp_path, monkeypatch):
+def test_wrong_words_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("GEOLOCATE_DATA", str(tmp_path))
     with pytest.raises(PlanError, match="'absent' is neither a file of positions nor a collection"):
         call("label", "absent", "--out", "l.csv")
     (tmp_path / "p.csv").write_text("lat,lon\n51,-1\n")
+    with pytest.raises(RegionError, match="cell size 0 km"):
+        call("label", str(tmp_path / "p.csv"), "--out", str(tmp_path / "l.csv"), "--cell-km", "0")
     with pytest.raises(PlanError, match=r"ends in \.csv or \.parquet"):
         call("label", str(tmp_path / "p.csv"), "--out", str(tmp_path / "l.xlsx"))

@@ -53,6 +53,26 @@ def test_the_same_content_is_the_same_version_and_writes_nothing(root):
     assert files == {path: path.stat().st_mtime_ns for path in version.rglob("*")}
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"license": "CC-BY-4.0"}, {"sample_weight": 7.5}, {"captured": "2011-11"}, {"retain_until": "2999-01-01"}],
+)
+def test_other_rights_weights_or_dates_are_another_version(root, changed):
+    first = publish(root, request())
+    write_manifest(city_rows().assign(**changed), root.collection("cities") / "manifest" / "0000.parquet")
+    second = publish(root, request())
+    assert second.version != first.version
+    [(column, value)] = changed.items()
+    assert (open_dataset(root, "cities").frame[column] == value).all()
+
+
+def test_when_it_was_fetched_makes_no_other_version(root):
+    first = publish(root, request())
+    later = city_rows().assign(fetched_at="2026-06-01T00:00:00Z")
+    write_manifest(later, root.collection("cities") / "manifest" / "0000.parquet")
+    assert publish(root, request()) == first
+
+
 def test_other_labels_are_another_version_and_the_old_one_still_opens(root):
     first = publish(root, request())
     second = publish(root, request(top=3))
