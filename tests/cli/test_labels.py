@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from geolocate.cli import build
-from geolocate.errors import PlanError, RegionError
+from geolocate.errors import PlanError
 from geolocate.manifest import write_manifest
 from geolocate.storage import DataRoot
 from tests.manifest.rows import manifest_rows
@@ -61,7 +61,7 @@ def test_wrong_words_are_named(tmp_path, monkeypatch):
     with pytest.raises(PlanError, match="'absent' is neither a file of positions nor a collection"):
         call("label", "absent", "--out", "l.csv")
     (tmp_path / "p.csv").write_text("lat,lon\n51,-1\n")
-    with pytest.raises(RegionError, match="cell size 0 km"):
+    with pytest.raises(PlanError, match="cell size 0 km"):
         call("label", str(tmp_path / "p.csv"), "--out", str(tmp_path / "l.csv"), "--cell-km", "0")
     with pytest.raises(PlanError, match=r"ends in \.csv or \.parquet"):
         call("label", str(tmp_path / "p.csv"), "--out", str(tmp_path / "l.xlsx"))
