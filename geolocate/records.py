@@ -4,6 +4,7 @@ Positions are WGS 84 degrees, always in the order ``lat, lon``; projected coordi
 Headings are degrees clockwise from true north.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -93,6 +94,9 @@ class Panorama:
     """A panorama that exists, as a provider's free metadata tells it.
 
     ``captured`` is an ISO date cut to its precision: "2019", "2019-07" or "2019-07-14".
+    ``native`` is the one view that a flat photograph has; None: it shows all directions, and any view can be had.
+    ``companions`` are further flat photographs of the same place, each with its own id, position and direction; they
+    and this one are the views of one place, which bears this one's ``source_id``.
     """
 
     provider: str
@@ -104,6 +108,17 @@ class Panorama:
     sequence_id: str | None = None
     creator: str | None = None
     camera: str | None = None
+    native: View | None = None
+    companions: tuple["Panorama", ...] = ()
+
+    @property
+    def members(self) -> tuple["Panorama", ...]:
+        """This panorama and its companions."""
+        return (self, *self.companions)
+
+    def views(self, wanted: Sequence[View]) -> tuple[View, ...]:
+        """Return which views of it there are: those wanted, or its only own."""
+        return (self.native,) if self.native else tuple(wanted)
 
 
 @dataclass(frozen=True, slots=True)

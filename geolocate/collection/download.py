@@ -121,9 +121,10 @@ async def _fetch(
     async with open_engine(root, request) as engine:
         panoramas = [panorama_of(row) for row in rows]
         shots = [
-            Shot(row, panorama, key)
+            Shot(row, member, key)
             for row, panorama in zip(rows, panoramas, strict=True)
-            for key in engine.image_keys(panorama)
+            for member in panorama.members
+            for key in engine.image_keys(member)
         ]
         for shot, known in zip(shots, await engine.known([shot.key for shot in shots]), strict=True):
             shot.result = known if known and known.state in FINAL else None
@@ -209,10 +210,10 @@ _ADMIN = ("country", "admin1", "admin2")
 def _image_row(shot: Shot, image: ImageRow) -> dict[str, Any]:
     """Return the manifest's row of one picture."""
     rights = image.rights or shot.panorama.rights
-    copied = ("lat", "lon", "requested_lat", "requested_lon", "snap_m", "sample_weight", "point_id", "group_id")
-    seen = ("provider", "source_id", "sequence_id", "creator", "camera", "captured")
+    copied = ("requested_lat", "requested_lon", "snap_m", "sample_weight", "point_id", "group_id")
+    seen = ("provider", "source_id", "lat", "lon", "sequence_id", "creator", "camera", "captured")
     return (
-        {"image_id": shot.key.image_id}
+        {"image_id": shot.key.image_id, "panorama_id": shot.row["source_id"]}
         | {name: getattr(shot.panorama, name) for name in seen}
         | asdict(shot.key.view)
         | {name: shot.row[name] for name in copied}

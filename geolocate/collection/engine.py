@@ -99,8 +99,8 @@ class Engine:
     # Pictures.
 
     def image_keys(self, panorama: Panorama) -> list[ImageKey]:
-        """Return the ledger's keys of all wanted views of a panorama."""
-        views = self.provider.views(panorama, self._request.views)
+        """Return the ledger's keys of all views of a panorama, companions left out."""
+        views = panorama.views(self._request.views)
         return [ImageKey(self.provider.realm, panorama.provider, panorama.source_id, view) for view in views]
 
     async def known(self, keys: Sequence[ImageKey]) -> list[ImageRow | None]:

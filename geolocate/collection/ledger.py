@@ -19,8 +19,9 @@ from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
+from geolocate.collection.answers import answer_from_json, answer_to_json, rights_from
 from geolocate.collection.entries import (
     FINAL,
     Caps,
@@ -32,7 +33,7 @@ from geolocate.collection.entries import (
     Totals,
 )
 from geolocate.errors import StorageError
-from geolocate.records import ImageReason, Miss, OutcomeStatus, Panorama, Rights, World
+from geolocate.records import ImageReason, Miss, Panorama, Rights
 
 SCHEMA_VERSION = 1
 _BUSY_MS = 120_000
@@ -130,13 +131,13 @@ class Ledger:
         )
         with _storage_errors(self._path):
             rows = [self._db.execute(query, astuple(key)).fetchone() for key in keys]
-        return [_answer_from_json(row["answer"]) if row else None for row in rows]
+        return [answer_from_json(row["answer"]) if row else None for row in rows]
 
     def record_answer(self, key: SearchKey, answer: Panorama | Miss, collection: str) -> None:
         """Keep what the provider said, inside a transaction."""
         self._db.execute(
             "INSERT OR REPLACE INTO lookups VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*astuple(key), _answer_to_json(answer), collection, now()),
+            (*astuple(key), answer_to_json(answer), collection, now()),
         )
         self.count_metadata(collection)
 
@@ -320,25 +321,10 @@ def _storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"{path} is no ledger ({error}): restore it, or move it away and start anew") from error
 
 
-def _answer_to_json(answer: Panorama | Miss) -> str:
-    return json.dumps(asdict(answer), ensure_ascii=False)
-
-
-def _answer_from_json(text: str) -> Panorama | Miss:
-    value: dict[str, Any] = json.loads(text)
-    if "status" in value:
-        return Miss(OutcomeStatus(value["status"]), value["detail"])
-    return Panorama(**{**value, "rights": _rights(value["rights"])})
-
-
 @lru_cache(maxsize=64)
 def _rights_to_json(rights: Rights) -> str:
     """All pictures of one endpoint share their rights."""
     return json.dumps(asdict(rights))
-
-
-def _rights(value: dict[str, Any]) -> Rights:
-    return Rights(**{**value, "world": World(value["world"])})
 
 
 def _image_row(row: sqlite3.Row) -> ImageRow:
@@ -348,6 +334,6 @@ def _image_row(row: sqlite3.Row) -> ImageRow:
         reason=ImageReason(row["reason"]) if row["reason"] else None,
         sha256=row["sha256"],
         bytes=row["bytes"],
-        rights=_rights(json.loads(row["rights"])) if row["rights"] else None,
+        rights=rights_from(json.loads(row["rights"])) if row["rights"] else None,
         answered_at=row["answered_at"],
     )

@@ -5,6 +5,7 @@ same input, is finished and sends no request.
 """
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from geolocate.collection.answers import answer_to_json, panorama_from
 from geolocate.collection.records import ShardReport
 from geolocate.errors import CollectionError
-from geolocate.records import OutcomeStatus, Panorama, Rights, World
+from geolocate.records import OutcomeStatus, Panorama
 from geolocate.storage import DataRoot, atomic_write, read_json, write_json
 
 FOUND = "found"
@@ -45,6 +47,7 @@ FOUND_SCHEMA = pa.schema(
         pa.field("world", pa.string()),
         pa.field("terms_version", pa.string()),
         pa.field("retain_until", pa.string()),
+        pa.field("panorama", pa.string()),
     ]
 )
 
@@ -177,17 +180,15 @@ def hash_of(*parts: object) -> str:
 
 
 def panorama_columns(panorama: Panorama) -> dict[str, Any]:
-    """Spread a panorama over the columns of the found table."""
-    rights = asdict(panorama.rights)
-    return {name: value for name, value in asdict(panorama).items() if name != "rights"} | rights
+    """Spread a panorama over the columns of the found table; ``panorama`` holds all of it."""
+    names = [name for name in FOUND_SCHEMA.names if hasattr(panorama, name)]
+    own = {name: getattr(panorama, name) for name in names}
+    return own | asdict(panorama.rights) | {"panorama": answer_to_json(panorama)}
 
 
 def panorama_of(row: dict[str, Any]) -> Panorama:
     """Gather a panorama from a row of the found table."""
-    names = ("license", "attribution", "rights_basis", "terms_version", "retain_until")
-    rights = Rights(**{name: row[name] for name in names}, world=World(row["world"]))
-    own = ("provider", "source_id", "lat", "lon", "captured", "sequence_id", "creator", "camera")
-    return Panorama(**{name: row[name] for name in own}, rights=rights)
+    return panorama_from(json.loads(row["panorama"]))
 
 
 def count(statuses: list[str]) -> dict[str, int]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from geolocate.errors import ManifestError
-from geolocate.manifest.schema import MANIFEST_SCHEMA, SCHEMA_VERSION
+from geolocate.manifest.schema import ADDED, MANIFEST_SCHEMA, SCHEMA_VERSION
 
 
 def read_manifest(path: Path) -> gpd.GeoDataFrame:
@@ -44,7 +44,10 @@ def _files(path: Path) -> list[Path]:
 
 def _read_one(file: Path) -> gpd.GeoDataFrame:
     _checked_schema(file)
-    return gpd.read_parquet(file)
+    rows = gpd.read_parquet(file)
+    if "panorama_id" not in rows:  # written before version 1.1, when each picture was cut from a panorama of its own
+        rows["panorama_id"] = rows["source_id"]
+    return rows
 
 
 def _checked_schema(file: Path) -> None:
@@ -66,6 +69,6 @@ def _check(file: Path, schema: pa.Schema) -> None:
             f"{file} has schema_version {found}, this program reads {SCHEMA_VERSION.split('.')[0]}.x: "
             "update the program, or collect again"
         )
-    missing = [name for name in MANIFEST_SCHEMA.names if name not in schema.names]
+    missing = [name for name in MANIFEST_SCHEMA.names if name not in {*schema.names, *ADDED}]
     if missing:
         raise ManifestError(f"{file} lacks the manifest columns {', '.join(missing)}")

@@ -9,13 +9,15 @@ import pyarrow as pa
 
 from geolocate.records import View
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 MANIFEST_SCHEMA = pa.schema(
     [
         pa.field("image_id", pa.string(), nullable=False),
         pa.field("provider", pa.string(), nullable=False),
         pa.field("source_id", pa.string(), nullable=False),
+        # Shared by the views of one place: a panorama's source_id, or that of the first of its flat photographs.
+        pa.field("panorama_id", pa.string(), nullable=False),
         pa.field("sequence_id", pa.string()),
         pa.field("creator", pa.string()),
         pa.field("camera", pa.string()),
@@ -47,6 +49,9 @@ MANIFEST_SCHEMA = pa.schema(
         pa.field("group_id", pa.string(), nullable=False),
     ]
 )
+
+#: Columns that an older manifest of the same major version lacks; the reader fills them.
+ADDED = frozenset({"panorama_id"})
 
 
 def image_id(provider: str, source_id: str, view: View) -> str:

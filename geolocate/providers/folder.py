@@ -9,7 +9,7 @@ import csv
 import hashlib
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -62,13 +62,15 @@ class FolderOfPhotos:
         if photo is None:
             return Miss(OutcomeStatus.NO_IMAGERY, "no such photo in the folder")
         return Panorama(
-            self.name, photo.source_id, photo.lat, photo.lon, photo.captured, self.rights, camera=photo.camera
+            self.name,
+            photo.source_id,
+            photo.lat,
+            photo.lon,
+            photo.captured,
+            self.rights,
+            camera=photo.camera,
+            native=photo.view,
         )
-
-    def views(self, panorama: Panorama, wanted: Sequence[View]) -> Sequence[View]:
-        """Return the photograph's own view, whatever is wanted."""
-        photo = self._by_id.get(panorama.source_id)
-        return [photo.view] if photo else []
 
     async def fetch(self, panorama: Panorama, view: View) -> Picture:
         """Read the photograph's file."""

@@ -116,10 +116,6 @@ class GoogleStreetView:
             raise RefusedError(self._refusal(_text(answer)))
         return self._judge(point, self._parse(answer))
 
-    def views(self, panorama: Panorama, wanted: Sequence[View]) -> Sequence[View]:
-        """Return them all: a panorama can be looked at in any direction."""
-        return wanted
-
     async def fetch(self, panorama: Panorama, view: View) -> Picture:
         """Ask for one picture by panorama ID; see Provider."""
         answer = await self._get(IMAGE_PATH, image_parameters(panorama.source_id, [view])[0])

@@ -5,7 +5,6 @@ A provider makes one attempt a call; whether and when to try again is the collec
 errors below tell it which kind of failure it met.
 """
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from geolocate.errors import ProviderError
@@ -54,10 +53,6 @@ class Provider(Protocol):
 
         Raises UnreachableError, ThrottledError or RefusedError.
         """
-        ...
-
-    def views(self, panorama: Panorama, wanted: Sequence[View]) -> Sequence[View]:
-        """Return which of the wanted views there are; a photograph has only its own."""
         ...
 
     async def fetch(self, panorama: Panorama, view: View) -> Picture:

@@ -17,7 +17,7 @@ def states(node):
 def test_the_card_holds_the_hash_of_everything_that_went_in(cities):
     lineage = open_dataset(cities, "cities").card["lineage"]
     assert set(lineage["region"]["layers"]) >= {"places.csv", "boundary.parquet", "suburb_overrides.csv"}
-    assert lineage["schema_version"] == "1.0"
+    assert lineage["schema_version"] == "1.1"
     assert lineage["code"]["version"]
     assert lineage["collections"]["cities"]["manifest"]
     assert states(trace(cities, "cities")) == {}

@@ -24,6 +24,7 @@ def _row(seed, number, lat, lon, heading):
         "image_id": image_id("google", source, view),
         "provider": "google",
         "source_id": source,
+        "panorama_id": source,
         "sequence_id": None,
         "creator": None,
         "camera": None,

@@ -47,6 +47,7 @@ def _city_rows(root: DataRoot, rng: np.random.Generator, number: int, city: str,
                 {
                     "image_id": f"{city}-{place:03d}-{heading:g}",
                     "source_id": f"{city}-{place:03d}",
+                    "panorama_id": f"{city}-{place:03d}",
                     "sha256": sha256_of(body),
                     "heading": heading,
                     "lat": lat,
