@@ -114,6 +114,7 @@ def positions(region: Region, points: int) -> pd.DataFrame:
     captured = [f"{2009 + number // 12}-{1 + number % 12:02d}" for number in range(16 * 12)]
     return plan[["lat", "lon"]].assign(
         source_id=plan["point_id"],
+        panorama_id=plan["point_id"],
         town=plan["group_id"],
         class_id=plan["group_id"],
         captured=np.array(captured, dtype=object)[month],

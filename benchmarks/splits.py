@@ -36,7 +36,8 @@ def collected(request: PlanRequest) -> pd.DataFrame:
     """The panoramas that a collection of the plan would find, with the drive that took each."""
     rows = [row for _, draws in make_plan(request).groupby("point_id", sort=False) for row in _first_found(draws)]
     columns = ["source_id", "lat", "lon", "captured", "drive"]
-    return pd.DataFrame(rows, columns=columns).drop_duplicates("source_id", ignore_index=True).assign(sequence_id=None)
+    found = pd.DataFrame(rows, columns=columns).drop_duplicates("source_id", ignore_index=True)
+    return found.assign(panorama_id=found["source_id"], sequence_id=None)
 
 
 def _first_found(draws: pd.DataFrame) -> Iterator[tuple[object, ...]]:
@@ -70,7 +71,7 @@ def main() -> None:
     for name, (request, settings) in COLLECTIONS.items():
         region = load_region(request.region)
         found = collected(request)
-        rows = found.merge(label_panoramas(region, found, settings), on="source_id")
+        rows = found.merge(label_panoramas(region, found, settings), on="panorama_id")
         rows["class_id"] = rows["city" if request.kind == "cities" else "cell"]
         rows = rows[rows["class_id"] != ""].reset_index(drop=True)
         cost = split_costs(split_panoramas(region, rows).assign(class_id=rows["class_id"]))

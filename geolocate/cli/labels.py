@@ -100,7 +100,7 @@ def _positions(source: str) -> "pd.DataFrame":
     """Read a file of positions, or the panoramas of a collection."""
     from geolocate.collection.points import read_points
     from geolocate.errors import PlanError
-    from geolocate.manifest import read_manifest
+    from geolocate.manifest import one_a_panorama, read_manifest
 
     if Path(source).exists():
         return read_points(Path(source))
@@ -108,7 +108,7 @@ def _positions(source: str) -> "pd.DataFrame":
     if not root.collection(source).is_dir():
         raise PlanError(f"{source!r} is neither a file of positions nor a collection under {root.path}")
     rows: pd.DataFrame = read_manifest(root.collection(source) / "manifest")
-    return rows.drop_duplicates("source_id")[["source_id", "lat", "lon"]].reset_index(drop=True)
+    return one_a_panorama(rows)[["source_id", "lat", "lon"]].reset_index(drop=True)
 
 
 def _write(path: Path, table: "pd.DataFrame") -> None:

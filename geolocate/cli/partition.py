@@ -32,6 +32,7 @@ def partition(
     from geolocate.dataset import open_dataset
     from geolocate.geography.partition_table import partition_map, partition_table
     from geolocate.geography.regions import load_region
+    from geolocate.manifest import one_a_panorama
 
     ground = load_region(region)
     corners = _box(box) if box else None
@@ -46,7 +47,7 @@ def partition(
     if dataset is not None:
         version = open_dataset(DataRoot(settings_from_environment().data), dataset)
         title += f", panoramas of {version.ref} ({version.world} world)"
-        frame = version.frame.drop_duplicates("source_id")
+        frame = one_a_panorama(version.frame)
         rows = frame[frame["block_id"].isin(blocks["block_id"])]
     with atomic_write(picture) as file:
         file.write(partition_map(ground, blocks, rows, title))

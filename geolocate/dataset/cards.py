@@ -17,6 +17,7 @@ from geolocate.dataset.probes import ProbeReport
 from geolocate.dataset.quality import quality_counts
 from geolocate.dataset.splits import PARTS, split_costs
 from geolocate.geography.regions import Region
+from geolocate.manifest.panoramas import one_a_panorama
 from geolocate.storage import DataRoot
 
 _SEASONS = {1: "winter", 2: "spring", 3: "summer", 4: "autumn"}
@@ -42,7 +43,7 @@ class CardInput:
 
 def card_facts(card: CardInput) -> dict[str, Any]:
     """Count what the card tells beyond the names and hashes of the version."""
-    panoramas = card.rows.drop_duplicates("source_id")
+    panoramas = one_a_panorama(card.rows)
     outcomes = _outcomes(card.root, card.collections)
     kept = card.rows[card.rows["part"].isin(PARTS)]
     return {
@@ -106,7 +107,7 @@ def _sources(rows: pd.DataFrame) -> list[dict[str, Any]]:
     keys = ["provider", "world", "terms_version"]
     entries = []
     for values, group in rows.groupby(keys, dropna=False):
-        counts = {"images": len(group), "panoramas": int(group["source_id"].nunique())}
+        counts = {"images": len(group), "panoramas": int(group["panorama_id"].nunique())}
         entries.append(dict(zip(keys, map(str, values), strict=True)) | counts)
     return entries
 

@@ -19,6 +19,7 @@ from geolocate.dataset.probes import run_probes
 from geolocate.dataset.quality import quality_of
 from geolocate.dataset.quality_page import QualityInput, quality_page
 from geolocate.geography.regions import Region
+from geolocate.manifest.panoramas import one_a_panorama
 from geolocate.storage import DataRoot
 
 #: Nothing nearer to the middle of its class than this is worth a look.
@@ -68,5 +69,5 @@ def describe(root: DataRoot, region: Region, identity: Mapping[str, Any], conten
     card["probes"]["sentences"] = probe_sentences(card)
     name = f"{card['name']}@{card['version']}"
     flagged = QualityInput(name, card["world"], quality, rows.merge(content.classes, on="class_id"))
-    pages = card_pages(card, rows.drop_duplicates("source_id"), region)
+    pages = card_pages(card, one_a_panorama(rows), region)
     return Description(card, quality, pages | {"quality.html": quality_page(root, flagged)})

@@ -18,6 +18,7 @@ from geolocate.storage import DataRoot
 ASPECTS: Mapping[str, tuple[str, ...]] = {
     "picture": ("sha256",),
     "position": ("lat", "lon"),
+    "place": ("panorama_id",),
     "class": ("class_id",),
     "part": ("part",),
     "caption": ("caption",),

@@ -23,7 +23,7 @@ from geolocate.geography.towns import locality_names, nearest_locality
 from geolocate.manifest.tombstones import Flags, Rules, is_forgotten
 from geolocate.storage import DataRoot, read_json
 
-_COLUMNS = ["image_id", "source_id", "sha256", "lat", "lon", "creator", "group_id", "retain_until"]
+_COLUMNS = ["image_id", "source_id", "panorama_id", "sha256", "lat", "lon", "creator", "group_id", "retain_until"]
 #: The labels by which a picture may be said to be of a place.
 _PLACES = ("class_id", "cell", "city", "town_id")
 #: The parts that a model has learned from.
@@ -152,7 +152,10 @@ _TABLES = (
 def _read(path: Path) -> pd.DataFrame:
     present = [name for name in _COLUMNS if name in pq.read_schema(path).names]
     rows: pd.DataFrame = pq.read_table(path, columns=present).to_pandas()
-    return rows.reindex(columns=_COLUMNS)
+    rows = rows.reindex(columns=_COLUMNS)
+    # Tables of before places of several photographs do not have it.
+    rows["panorama_id"] = rows["panorama_id"].fillna(rows["source_id"])
+    return rows
 
 
 def _of_ledger(root: DataRoot, wanted: Wanted, held: pd.DataFrame) -> frozenset[str]:
@@ -184,7 +187,7 @@ def _of_places(root: DataRoot, held: pd.DataFrame, wanted: Wanted) -> Flags:
             f"no picture is of {', '.join(wanted.places)}: give a class_id of a published version, the place_id that "
             "a collection looked for, or --region for the nearest place"
         )
-    return np.asarray(held["source_id"].isin(held.loc[chosen, "source_id"]).to_numpy(bool))
+    return np.asarray(held["panorama_id"].isin(held.loc[chosen, "panorama_id"]).to_numpy(bool))
 
 
 def _labelled(root: DataRoot, places: tuple[str, ...]) -> set[str]:

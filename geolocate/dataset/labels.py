@@ -37,9 +37,9 @@ class LabelSettings:
 
 
 def label_panoramas(region: Region, positions: pd.DataFrame, settings: LabelSettings) -> pd.DataFrame:
-    """Label panoramas, given ``source_id, lat, lon`` one row each.
+    """Label panoramas, given ``panorama_id, lat, lon`` one row each.
 
-    Returns ``source_id, cell, city, town, town_id``; ``city`` is the ``place_id`` of the merged class, or "" where no
+    Returns ``panorama_id, cell, city, town, town_id``; ``city`` is the ``place_id`` of the merged class, or "" where no
     city of the region's ``top`` largest is within reach; ``town`` is an approximation (see ``geography.towns``), and
     ``town_id`` the ``place_id`` of its locality.
     """
@@ -47,7 +47,7 @@ def label_panoramas(region: Region, positions: pd.DataFrame, settings: LabelSett
     towns = towns_at(region, lat, lon)
     return pd.DataFrame(
         {
-            "source_id": positions["source_id"].to_numpy(),
+            "panorama_id": positions["panorama_id"].to_numpy(),
             "cell": cell_ids(region, settings.cell_km, lat, lon),
             "city": cities_of(region, settings.top, settings.suburb_overrides).owners(lat, lon),
             "town": towns["town"].to_numpy(),
@@ -73,7 +73,7 @@ def label_positions(region: Region, positions: pd.DataFrame, settings: LabelSett
 def _labels_of(region: Region, positions: pd.DataFrame, settings: LabelSettings) -> pd.DataFrame:
     labels = pd.DataFrame("", index=positions.index, columns=LABELS, dtype=object)
     inside = boundary_of(region).contains(positions["lat"], positions["lon"])
-    here = positions.loc[inside, ["lat", "lon"]].assign(source_id="")
+    here = positions.loc[inside, ["lat", "lon"]].assign(panorama_id="")
     if len(here) == 0:
         return labels
     found = label_panoramas(region, here, settings)

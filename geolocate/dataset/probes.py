@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from geolocate.dataset.measures import TABLES, THUMB, thumbnails
 from geolocate.geography.distances import geometric_median, haversine_km
+from geolocate.manifest.panoramas import one_a_panorama
 
 Array = NDArray[np.float64]
 
@@ -86,7 +87,7 @@ def run_probes(rows: pd.DataFrame, measures: pd.DataFrame) -> ProbeReport:
     blocks = int(test["block_id"].nunique())
     if blocks < _LEAST_BLOCKS or train["class_id"].nunique() < 2:
         reason = f"{blocks} blocks of test ground with pictures of known classes, {_LEAST_BLOCKS} are needed"
-        return ProbeReport((), None, int(test["source_id"].nunique()), blocks, reason)
+        return ProbeReport((), None, int(test["panorama_id"].nunique()), blocks, reason)
     trial = _Trial.between(train, _at_most(test))
     # A thread a probe: trees are grown outside Python's lock, and joblib's own threads would idle on small forests.
     with ThreadPoolExecutor() as pool:
@@ -145,9 +146,9 @@ class _Trial:
     @classmethod
     def between(cls, train: pd.DataFrame, test: pd.DataFrame) -> "_Trial":
         classes = pd.Index(sorted(train["class_id"].unique()))
-        places = {name: group.drop_duplicates("source_id") for name, group in train.groupby("class_id")}
+        places = {name: one_a_panorama(group) for name, group in train.groupby("class_id")}
         middles = np.array([geometric_median(places[name]["lat"], places[name]["lon"]) for name in classes])
-        panoramas = test.drop_duplicates("source_id").sort_values("source_id").reset_index(drop=True)
+        panoramas = one_a_panorama(test).sort_values("panorama_id", ignore_index=True)
         return cls(train, test, panoramas, classes, middles)
 
     def judge(self, name: str, title: str, features: Callable[[pd.DataFrame], Array]) -> ProbeResult:
@@ -182,7 +183,7 @@ class _Trial:
         forest = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, random_state=_SEED)
         forest.fit(both[: len(self.train)], self.classes.get_indexer(pd.Index(self.train["class_id"])))
         views = pd.DataFrame(forest.predict_proba(both[len(self.train) :]))
-        return views.groupby(self.test["source_id"].to_numpy()).mean().to_numpy()
+        return views.groupby(self.test["panorama_id"].to_numpy()).mean().to_numpy()
 
     def _correct(self, answers: NDArray[np.intp] | np.intp) -> Array:
         truth = self.classes.get_indexer(pd.Index(self.panoramas["class_id"]))
@@ -196,11 +197,11 @@ class _Trial:
         return haversine_km(lat[:, None], lon[:, None], lat, lon)
 
     def _prior_correct(self) -> Array:
-        counts = self.train.drop_duplicates("source_id")["class_id"].value_counts()
+        counts = one_a_panorama(self.train)["class_id"].value_counts()
         return self._correct(counts.reindex(self.classes).to_numpy().argmax())
 
     def _best_constant_km(self) -> Array:
-        places = self.train.drop_duplicates("source_id")
+        places = one_a_panorama(self.train)
         return self._km(np.array(geometric_median(places["lat"], places["lon"])))
 
     def _interval(self, values: Array) -> tuple[float, float]:
@@ -224,9 +225,9 @@ def _at_most(pictures: pd.DataFrame) -> pd.DataFrame:
     """Keep whole panoramas, drawn by a fixed seed, with about ``LARGEST`` pictures."""
     if len(pictures) <= LARGEST:
         return pictures
-    sources = pictures["source_id"].unique()
+    sources = pictures["panorama_id"].unique()
     keep = round(len(sources) * LARGEST / len(pictures))
-    return pictures[pictures["source_id"].isin(np.random.default_rng(_SEED).permutation(sources)[:keep])]
+    return pictures[pictures["panorama_id"].isin(np.random.default_rng(_SEED).permutation(sources)[:keep])]
 
 
 def _indicators(names: pd.Series) -> Array:

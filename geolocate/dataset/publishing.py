@@ -8,6 +8,7 @@ the same version and writes nothing.
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from geolocate.dataset.versions import DatasetRef, latest_file
 from geolocate.errors import DatasetError
 from geolocate.geography.partition import partition_version
 from geolocate.geography.regions import Region, load_region, region_reference
-from geolocate.manifest import read_manifest, write_manifest
+from geolocate.manifest import one_a_panorama, read_manifest, write_manifest
+from geolocate.manifest.panoramas import is_first_photograph
 from geolocate.manifest.tombstones import without_forgotten
 from geolocate.records import World
 from geolocate.storage import DataRoot, atomic_write, safe_name, sha256_of_file, storage_error, write_json
@@ -71,7 +73,7 @@ def publish(root: DataRoot, request: PublishRequest) -> DatasetRef:
     manifest = _manifest_of(root, request)
     labels = _labels_of(region, manifest, request)
     here = manifest["image_id"].isin(labels["image_id"])
-    outside = int(manifest.loc[~here, "source_id"].nunique())
+    outside = int(manifest.loc[~here, "panorama_id"].nunique())
     manifest = manifest[here].reset_index(drop=True)
     classes = classes_at(request.level, region, sorted(labels["class_id"].unique()), request.cell_km)
     sha256 = _content_hash(manifest, labels, classes, partition_version(region))
@@ -96,7 +98,15 @@ def _manifest_of(root: DataRoot, request: PublishRequest) -> pd.DataFrame:
         raise DatasetError(f"everything in {', '.join(request.collections)} was forgotten: there is nothing to publish")
     _refuse_mixed_worlds(rows)
     check_rights(rows, "store")
-    return rows
+    return _one_place_each(rows)
+
+
+def _one_place_each(rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave a flat photograph, which two collections may count to two places, with the place of the first of them."""
+    if is_first_photograph(rows).all():
+        return rows
+    place = rows.drop_duplicates("source_id").set_index("source_id")["panorama_id"]
+    return rows.assign(panorama_id=rows["source_id"].map(place))
 
 
 def _refuse_mixed_worlds(rows: pd.DataFrame) -> None:
@@ -113,20 +123,21 @@ def _refuse_mixed_worlds(rows: pd.DataFrame) -> None:
 
 
 def _labels_of(region: Region, manifest: pd.DataFrame, request: PublishRequest) -> pd.DataFrame:
-    panoramas = manifest.drop_duplicates("source_id")[["source_id", "lat", "lon", "captured", "sequence_id"]]
+    """Label each place where its first photograph stands, and split the photographs: a row an image."""
     settings = LabelSettings(request.top, request.cell_km, request.suburb_overrides)
-    labels = label_panoramas(region, panoramas, settings)
+    labels = label_panoramas(region, one_a_panorama(manifest)[["panorama_id", "lat", "lon"]], settings)
     labels["class_id"] = labels[CLASS_COLUMN[request.level]]
-    labels = labels.drop(columns="town_id")
-    labels = labels[labels["class_id"] != ""]
-    labels = labels.join(split_panoramas(region, panoramas.merge(labels, on="source_id").set_axis(labels.index)))
+    labels = labels[labels["class_id"] != ""].drop(columns="town_id")
+    columns = ["source_id", "panorama_id", "lat", "lon", "captured", "sequence_id"]
+    labelled = manifest.drop_duplicates("source_id")[columns].merge(labels, on="panorama_id")
+    labels = labelled[["source_id", *labels.columns]].join(split_panoramas(region, labelled))
     learned = labels.loc[labels["part"] == "train", "class_id"].nunique()
     if learned < 2:
         raise DatasetError(
             f"only {learned} classes have a training place, 2 are needed: "
             "collect more places, or publish at another level"
         )
-    rows = manifest[["image_id", "source_id"]].merge(labels, on="source_id").drop(columns="source_id")
+    rows = manifest[["image_id", "source_id"]].merge(labels, on="source_id").drop(columns=["source_id", "panorama_id"])
     return rows.sort_values("image_id").reset_index(drop=True)
 
 
@@ -134,9 +145,16 @@ def _content_hash(manifest: pd.DataFrame, labels: pd.DataFrame, classes: pd.Data
     """Hash what readers go by; when a picture was fetched, or asked for where, does not make another dataset."""
     digest = hashlib.sha256(partition.encode())
     pictures = manifest.sort_values("image_id")[_HASHED]
-    for table in (pictures, labels, classes):
+    for table in (pictures, labels, classes, *_places(manifest)):
         digest.update(table.to_csv(index=False).encode())
     return digest.hexdigest()
+
+
+def _places(manifest: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Give which place each flat photograph belongs to; a version without such photographs keeps the hash it had."""
+    others = manifest[~is_first_photograph(manifest)]
+    if len(others):
+        yield others.sort_values("image_id")[["image_id", "panorama_id"]]
 
 
 def _identity(ref: DatasetRef, request: PublishRequest, region: Region, manifest: pd.DataFrame) -> dict[str, Any]:

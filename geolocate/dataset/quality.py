@@ -12,6 +12,7 @@ import pandas as pd
 
 from geolocate.dataset.measures import thumbnails
 from geolocate.geography.distances import geometric_median, haversine_km
+from geolocate.manifest.panoramas import one_a_panorama
 
 #: Every reason for a flag, in the order in which the page shows them.
 REASONS: Mapping[str, str] = {
@@ -53,7 +54,7 @@ def quality_of(rows: pd.DataFrame, measures: pd.DataFrame, within_km: float) -> 
     that was asked for, and to the middle of the class), ``like`` (the image of another panorama that looks the same,
     or "") and a boolean column for each of ``REASONS``.
     """
-    table = rows[["image_id", "source_id", "class_id", "sha256"]].reset_index(drop=True)
+    table = rows[["image_id", "source_id", "panorama_id", "class_id", "sha256"]].reset_index(drop=True)
     scalars = ["readable", "brightness", "contrast", "detail", "common_share", "phash", "dhash"]
     known = measures.reindex(columns=scalars)
     for name in ("phash", "dhash"):
@@ -62,7 +63,7 @@ def quality_of(rows: pd.DataFrame, measures: pd.DataFrame, within_km: float) -> 
     table["request_km"] = haversine_km(rows["lat"], rows["lon"], rows["requested_lat"], rows["requested_lon"])
     table["class_km"] = _class_km(rows)
     table["like"] = _alike(table, measures)
-    return table.drop(columns="readable").assign(**_flags(table, within_km))
+    return table.drop(columns=["readable", "panorama_id"]).assign(**_flags(table, within_km))
 
 
 def flagged(quality: pd.DataFrame) -> pd.Series:
@@ -81,7 +82,7 @@ def quality_counts(quality: pd.DataFrame) -> dict[str, Any]:
 
 
 def _flags(table: pd.DataFrame, within_km: float) -> dict[str, pd.Series]:
-    owners = table.groupby("sha256")["source_id"].transform("nunique")
+    owners = table.groupby("sha256")["panorama_id"].transform("nunique")
     median_km = table.groupby("class_id")["class_km"].transform("median")
     return {
         "missing": table["readable"].isna(),
@@ -100,7 +101,7 @@ def _flags(table: pd.DataFrame, within_km: float) -> dict[str, pd.Series]:
 def _class_km(rows: pd.DataFrame) -> np.ndarray:
     """Distance in km from each panorama to the geometric median of its class, which one stray place does not move."""
     km = np.zeros(len(rows))
-    panoramas = rows.drop_duplicates("source_id")
+    panoramas = one_a_panorama(rows)
     for class_id, at in rows.reset_index(drop=True).groupby("class_id").groups.items():
         places = panoramas[panoramas["class_id"] == class_id]
         middle = geometric_median(places["lat"], places["lon"])
@@ -115,7 +116,7 @@ def _alike(table: pd.DataFrame, measures: pd.DataFrame) -> np.ndarray:
     # Flat pictures are all alike, and flagged as such.
     pictures = measures[measures["common_share"] <= _NEAR_GREY]
     owner = table.drop_duplicates("sha256").set_index("sha256")
-    sources = owner["source_id"].reindex(pictures.index).to_numpy()
+    sources = owner["panorama_id"].reindex(pictures.index).to_numpy()
     names = owner["image_id"].reindex(pictures.index).to_numpy()
     partner: dict[str, str] = {}
     for first, second in similar_pairs(pictures):

@@ -16,7 +16,7 @@ from geolocate.dataset.measures import UNREADABLE
 from geolocate.dataset.pages import data_uri, render
 from geolocate.dataset.quality import REASONS, quality_counts
 from geolocate.dataset.rights import allowed, policy_in_force
-from geolocate.manifest import read_manifest
+from geolocate.manifest import one_a_panorama, read_manifest
 from geolocate.manifest.tombstones import without_forgotten
 from geolocate.storage import DataRoot, atomic_write
 
@@ -82,7 +82,7 @@ def rewrite_quality_page(root: DataRoot, version: Path) -> None:
 
 
 def _tiles(root: DataRoot, table: pd.DataFrame, reason: str) -> list[dict[str, str]]:
-    chosen = table.drop_duplicates("source_id") if reason in _OF_PANORAMAS else table
+    chosen = one_a_panorama(table) if reason in _OF_PANORAMAS else table
     return [_tile(root, row, reason) for row in chosen.head(SHOWN).to_dict(orient="records")]
 
 

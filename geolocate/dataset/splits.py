@@ -3,6 +3,9 @@
 In: panoramas with their positions, capture dates and classes. Out: for each exactly one part, or why it is in none.
 The ground decides first (``geography.partition``: it looks at nothing but the position), then capture drives, then
 classes. Rows are never moved to another part, only left out; test rows only where their class has no training place.
+
+A place of several flat photographs goes where its first one stands. The others lie within metres; where one of them
+stands on ground of another part, the whole place is left out, so that what is proven holds for each photograph.
 """
 
 from collections.abc import Mapping
@@ -16,12 +19,14 @@ from geolocate.errors import DatasetError
 from geolocate.geography.distances import nearest_km
 from geolocate.geography.partition import assert_no_shared_ground, ground_partition, partition_version
 from geolocate.geography.regions import Region
+from geolocate.manifest.panoramas import is_first_photograph, speakers
 
 PARTS = ("train", "val", "calibration", "test")
 
 #: Why a row is in no part.
 LEFT_OUT = {
     "buffer": "too near to test ground",
+    "astride": "of a place whose photographs stand on ground of two parts",
     "sequence": "of a capture drive that test rows share",
     "sample": "kept for the probability sample",
     "unseen": "of a class without a training place",
@@ -30,27 +35,39 @@ LEFT_OUT = {
 #: Classes that a line names before it stops.
 _NAMED = 5
 
-_PROVEN = ["source_id", "lat", "lon", "town", "captured", "sequence_id", "block_id", "part", "sample"]
+_PLACED = ["panorama_id", "block_id", "part", "sample"]
+_PROVEN = ["source_id", "lat", "lon", "town", "captured", "sequence_id", *_PLACED]
 
 Flags = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.str_]
 
 
 def split_panoramas(region: Region, panoramas: pd.DataFrame) -> pd.DataFrame:
-    """Return ``block_id``, ``part`` and ``sample`` of panoramas: one row each, under their index.
+    """Return ``block_id``, ``part`` and ``sample`` of panoramas: one row a photograph, under their index.
 
-    ``panoramas`` has ``lat, lon, town, captured, sequence_id, class_id``. ``part`` is one of ``PARTS`` or of
-    ``LEFT_OUT``. ``sample`` marks the probability sample, whatever the part: test rows may belong to both test sets.
+    ``panoramas`` has ``source_id, panorama_id, lat, lon, town, captured, sequence_id, class_id``; the photographs of
+    one place get the same. ``part`` is one of ``PARTS`` or of ``LEFT_OUT``. ``sample`` marks the probability sample,
+    whatever the part: test rows may belong to both test sets.
     """
     ground = ground_partition(region, panoramas["lat"], panoramas["lon"])
-    part = ground_parts(ground)
+    own, first = ground_parts(ground), speakers(panoramas)
+    part = own[first]
+    part = np.where(np.isin(part, PARTS) & _any_of_place(own != part, first), "astride", part)
     test = part == "test"
-    shared = shares_drive(panoramas, test, region.partition.sequence_km)
+    shared = _any_of_place(shares_drive(panoramas, test, region.partition.sequence_km), first)
     part = np.where(np.isin(part, PARTS) & ~test & shared, "sequence", part)
     learned = panoramas["class_id"].isin(panoramas.loc[part == "train", "class_id"].unique())
     part = np.where(np.isin(part, PARTS) & ~learned, "unseen", part)
-    columns = {"block_id": ground["block_id"].to_numpy(), "part": part, "sample": ground["sample"].to_numpy()}
+    placed = ground.iloc[first]
+    columns = {"block_id": placed["block_id"].to_numpy(), "part": part, "sample": placed["sample"].to_numpy()}
     return pd.DataFrame(columns, index=panoramas.index)
+
+
+def _any_of_place(flags: Flags, first: npt.NDArray[np.intp]) -> Flags:
+    """Mark every photograph of the places of which one is marked; ``first`` numbers each photograph's first."""
+    marked = np.zeros(len(flags), dtype=bool)
+    marked[first[flags]] = True
+    return marked[first]
 
 
 def ground_parts(ground: pd.DataFrame) -> Texts:
@@ -128,7 +145,8 @@ def prove_split(region: Region, frame: pd.DataFrame, version: str) -> None:
     """Prove that the parts of ``frame`` (one row an image) are those of the ground, and share neither ground nor drive.
 
     ``version`` is the partition under which they were split. Nothing is believed: blocks are computed again from the
-    positions, distances are measured, drives are looked up. Raises DatasetError naming the first thing that is wrong.
+    positions, distances are measured, drives are looked up, for each photograph by itself; only the block and the
+    probability sample are those of a place's first one. Raises DatasetError naming the first thing that is wrong.
     """
     current = partition_version(region)
     if version != current:
@@ -136,13 +154,17 @@ def prove_split(region: Region, frame: pd.DataFrame, version: str) -> None:
             f"split under ground partition {version!r}, while region {region.name!r} now has {current!r}: "
             "publish the dataset again, or restore the region's [partition]"
         )
-    panoramas = frame[_PROVEN].drop_duplicates(["source_id", "part", "block_id", "sample"], ignore_index=True)
+    panoramas = frame[_PROVEN].drop_duplicates(["source_id", *_PLACED], ignore_index=True)
+    first = is_first_photograph(panoramas)
     ground = ground_partition(region, panoramas["lat"], panoramas["lon"])
     part, kept = panoramas["part"], panoramas["part"].isin(PARTS)
     test = (part == "test").to_numpy()
     _refuse(panoramas, panoramas["source_id"].duplicated(), "is in two parts")
-    _refuse(panoramas, panoramas["block_id"] != ground["block_id"], "stands in another block than the one it names")
-    _refuse(panoramas, panoramas["sample"] != ground["sample"], "is or is not in the probability sample, wrongly")
+    wrong_block, wrong_sample = ((panoramas[name] != ground[name]) & first for name in ("block_id", "sample"))
+    _refuse(panoramas, wrong_block, "stands in another block than the one it names")
+    _refuse(panoramas, wrong_sample, "is or is not in the probability sample, wrongly")
+    places = panoramas.drop_duplicates(_PLACED)
+    _refuse(places, places["panorama_id"].duplicated(), "is of a place that is in two parts")
     _refuse(panoramas, ~part.isin([*PARTS, *LEFT_OUT]), "is in a part that there is not")
     _refuse(panoramas, kept & (part != ground_parts(ground)), "is in another part than its ground")
     assert_no_shared_ground(panoramas[kept & ~test], panoramas[test], region.partition.buffer_km)

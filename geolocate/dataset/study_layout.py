@@ -6,11 +6,12 @@ this much is known; the names of the columns (``town`` or ``city``, ``lat``, ``l
 """
 
 from geolocate.dataset.export_job import ExportJob
+from geolocate.manifest.panoramas import one_a_panorama
 
 
 def write_ukclip(job: ExportJob) -> None:
     """Write ``<cell>.csv`` for each grid cell: ``town`` ("Hermitage, Thatcham", an approximation), ``lat, lng``."""
-    rows = job.rows.drop_duplicates("source_id").sort_values(["town", "source_id"])
+    rows = one_a_panorama(job.rows).sort_values(["town", "panorama_id"])
     for number, (cell, here) in enumerate(rows.groupby("cell"), 1):
         table = here[["town", "lat", "lon"]].rename(columns={"lon": "lng"})
         table.to_csv(job.folder / f"{cell}.csv", index=False, lineterminator="\n")
@@ -19,7 +20,7 @@ def write_ukclip(job: ExportJob) -> None:
 
 def write_ukcities(job: ExportJob) -> None:
     """Write ``cities.csv``: ``city`` (the class's name after suburbs were merged), ``lat, lng``."""
-    rows = job.rows.drop_duplicates("source_id").sort_values(["class_name", "source_id"])
+    rows = one_a_panorama(job.rows).sort_values(["class_name", "panorama_id"])
     table = rows[["class_name", "lat", "lon"]].rename(columns={"class_name": "city", "lon": "lng"})
     table.to_csv(job.folder / "cities.csv", index=False, lineterminator="\n")
     job.tell(len(rows), len(rows))

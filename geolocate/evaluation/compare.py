@@ -44,7 +44,10 @@ def read_evaluated(root: DataRoot, run: str) -> EvaluatedRun:
             f"run {run!r} is not evaluated: run `geolocate model evaluate {run}`; "
             f"evaluated are {', '.join(known) or 'none'}"
         )
-    predictions = pd.read_parquet(folder / "predictions.parquet").sort_values("source_id", ignore_index=True)
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    if "panorama_id" not in predictions:  # written when each panorama was one source's picture
+        predictions["panorama_id"] = predictions["source_id"]
+    predictions = predictions.sort_values("panorama_id", ignore_index=True)
     return EvaluatedRun(run, read_json(folder / "metrics.json"), predictions)
 
 
@@ -86,7 +89,7 @@ def _check_comparable(evaluated: Sequence[EvaluatedRun]) -> None:
                     f"runs {first.run!r} and {other.run!r} cannot be compared: {what} {ours} and {theirs}; "
                     "compare runs of one dataset version"
                 )
-        if list(first.predictions["source_id"]) != list(other.predictions["source_id"]):
+        if list(first.predictions["panorama_id"]) != list(other.predictions["panorama_id"]):
             raise CheckpointError(
                 f"runs {first.run!r} and {other.run!r} were evaluated on different test panoramas: "
                 "evaluate both again with `geolocate model evaluate`"

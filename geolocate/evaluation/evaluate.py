@@ -27,6 +27,7 @@ from geolocate.evaluation.metrics import Truth
 from geolocate.geography.distances import haversine_km, nearest_km
 from geolocate.geography.partition import partition_version
 from geolocate.geography.regions import load_region
+from geolocate.manifest.panoramas import one_a_panorama
 from geolocate.models.features import image_features
 from geolocate.storage import DataRoot, atomic_write, write_json
 from geolocate.training.checkpoints import TrainedRun, load_run
@@ -37,7 +38,7 @@ METRICS_VERSION = "1.1"
 
 # The rights travel with the pictures' hashes, so that a report knows which it may show.
 _KEPT = [
-    *("source_id", "class_id", "class_name", "block_id", "lat", "lon", "captured", "sample_weight"),
+    *("panorama_id", "source_id", "class_id", "class_name", "block_id", "lat", "lon", "captured", "sample_weight"),
     *("sha256s", "license", "attribution", "rights_basis", "retain_until"),
 ]
 
@@ -99,10 +100,12 @@ def _ask(root: DataRoot, run: TrainedRun, progress: Progress | None) -> Evaluati
     region = load_region(run.region)
     _check_same(run, dataset, partition_version(region))
     rows = pd.concat([dataset.rows("test"), dataset.sample_rows()]).drop_duplicates("image_id")
-    rows = rows.sort_values(["source_id", "heading"], ignore_index=True)
+    rows = rows.sort_values(["panorama_id", "heading"], ignore_index=True)
     check_rights(rows, "evaluate")
-    panoramas = rows.drop_duplicates("source_id", ignore_index=True)
-    panoramas["sha256s"] = [list(views) for _, views in rows.groupby("source_id", sort=True)["sha256"]]
+    panoramas = one_a_panorama(rows).sort_values("panorama_id", ignore_index=True)
+    views = rows.groupby("panorama_id", sort=True)
+    panoramas["sha256s"] = [list(hashes) for _, hashes in views["sha256"]]
+    panoramas["attribution"] = ["; ".join(dict.fromkeys(owed)) for _, owed in views["attribution"]]
     places = training_places(dataset, run.classes)
 
     def question(of: pd.DataFrame, *, weighted: bool) -> Question:
@@ -113,7 +116,7 @@ def _ask(root: DataRoot, run: TrainedRun, progress: Progress | None) -> Evaluati
     if sample.any():
         questions.append((question(panoramas[sample], weighted=True), sample))
     features = image_features(root, run.image_encoder(), [str(sha256) for sha256 in rows["sha256"]], progress)
-    posterior = run.posterior([features[group.index.tolist()] for _, group in rows.groupby("source_id", sort=True)])
+    posterior = run.posterior([features[group.index.tolist()] for _, group in views])
     asked = [Asked(one, panoramas[of].reset_index(drop=True), posterior[of]) for one, of in questions]
     return Evaluation(run, dataset, asked[0], asked[1] if sample.any() else None)
 
@@ -146,7 +149,7 @@ def truth_of(panoramas: pd.DataFrame, classes: pd.DataFrame, *, weighted: bool =
 
 def training_places(dataset: DatasetVersion, classes: pd.DataFrame) -> TrainingPlaces:
     """Return the training panoramas and the classes' positions: all that chance may know."""
-    panoramas = dataset.rows("train").drop_duplicates("source_id").sort_values("source_id")
+    panoramas = one_a_panorama(dataset.rows("train")).sort_values("panorama_id")
     number = pd.Index(classes["class_id"]).get_indexer(pd.Index(panoramas["class_id"]))
     panoramas, number = panoramas[number >= 0], number[number >= 0]
     return TrainingPlaces(
@@ -190,11 +193,11 @@ def _counts(evaluation: Evaluation) -> dict[str, int]:
     dataset, counts = evaluation.dataset, {"classes": len(evaluation.run.classes)}
     for part in PARTS:
         rows = dataset.rows(part)
-        counts[f"{part}_panoramas"] = int(rows["source_id"].nunique())
+        counts[f"{part}_panoramas"] = int(rows["panorama_id"].nunique())
         counts[f"{part}_images"] = len(rows)
     left_out = dataset.frame[dataset.frame["part"].isin(list(LEFT_OUT))]
     for reason, rows in left_out.groupby("part"):
-        counts[f"{reason}_panoramas"] = int(rows["source_id"].nunique())
+        counts[f"{reason}_panoramas"] = int(rows["panorama_id"].nunique())
     return {**counts, "test_blocks": int(evaluation.blocked.panoramas["block_id"].nunique())}
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from geolocate.dataset.versions import DatasetVersion
 from geolocate.errors import DatasetError
 from geolocate.geography.distances import geometric_median
+from geolocate.manifest.panoramas import one_a_panorama
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Samples:
 
     def panoramas(self) -> list[np.ndarray]:
         """The sample numbers of each panorama's views, in order of heading; panoramas by their id."""
-        ordered = self.rows.reset_index(drop=True).sort_values(["source_id", "heading"])
-        return [group.index.to_numpy(copy=True) for _, group in ordered.groupby("source_id", sort=True)]
+        ordered = self.rows.reset_index(drop=True).sort_values(["panorama_id", "heading"])
+        return [group.index.to_numpy(copy=True) for _, group in ordered.groupby("panorama_id", sort=True)]
 
 
 def trained_classes(dataset: DatasetVersion) -> pd.DataFrame:
@@ -39,7 +40,7 @@ def trained_classes(dataset: DatasetVersion) -> pd.DataFrame:
 
     A class lies at the geometric median of its training panoramas. Raises DatasetError without training rows.
     """
-    panoramas = _rows(dataset, "train").drop_duplicates("source_id").sort_values("source_id")
+    panoramas = one_a_panorama(_rows(dataset, "train")).sort_values("panorama_id")
     medians = {
         str(class_id): geometric_median(group["lat"].to_numpy(float), group["lon"].to_numpy(float))
         for class_id, group in panoramas.groupby("class_id")

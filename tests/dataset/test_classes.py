@@ -63,4 +63,4 @@ def test_the_region_says_which_levels_it_offers():
 
 
 def positions(*points):
-    return pd.DataFrame([{"source_id": str(i), "lat": lat, "lon": lon} for i, (lat, lon) in enumerate(points)])
+    return pd.DataFrame([{"panorama_id": str(i), "lat": lat, "lon": lon} for i, (lat, lon) in enumerate(points)])

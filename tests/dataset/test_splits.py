@@ -41,6 +41,7 @@ def panoramas(seed, count=400, *, spread=0.05, months=12, sequences=0):
     return pd.DataFrame(
         {
             "source_id": [f"s{seed}-{row}" for row in range(count)],
+            "panorama_id": [f"s{seed}-{row}" for row in range(count)],
             "lat": at[:, 0],
             "lon": at[:, 1],
             "town": town_names(UK, at[:, 0], at[:, 1]),
@@ -96,6 +97,7 @@ def test_nothing_that_is_fitted_is_near_test_ground_or_of_its_drives(rows):
 @given(ROWS, ROWS)
 def test_more_rows_only_ever_leave_rows_out(some, others):
     alone = split(some)
+    others = others.assign(source_id="other " + others["source_id"], panorama_id="other " + others["panorama_id"])
     together = split(pd.concat([some, others], ignore_index=True)).iloc[: len(some)]
     moved = alone["part"].to_numpy() != together["part"].to_numpy()
     before, after = alone["part"].to_numpy()[moved], together["part"].to_numpy()[moved]
