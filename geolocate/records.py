@@ -95,6 +95,8 @@ class Panorama:
 
     ``captured`` is an ISO date cut to its precision: "2019", "2019-07" or "2019-07-14".
     ``native`` is the one view that a flat photograph has; None: it shows all directions, and any view can be had.
+    ``azimuth`` is where the middle of a 360° picture looks, for a provider that sends it whole and cuts its views here;
+    ``address`` the URL at which its picture stays, where the metadata name one: never with a key or a token.
     ``companions`` are further flat photographs of the same place, each with its own id, position and direction; they
     and this one are the views of one place, which bears this one's ``source_id``.
     """
@@ -109,6 +111,8 @@ class Panorama:
     creator: str | None = None
     camera: str | None = None
     native: View | None = None
+    azimuth: float | None = None
+    address: str | None = None
     companions: tuple["Panorama", ...] = ()
 
     @property
