@@ -7,25 +7,13 @@ second succeed, and the same run fails in the same places.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
-from enum import StrEnum
 from hashlib import blake2b
 
+from geolocate.emulator.fault_names import Fault
 from geolocate.errors import SettingsError
 from geolocate.geography.hashing import mix
-
-
-class Fault(StrEnum):
-    """What can go wrong; the names are those of ``--fault``."""
-
-    SERVER_ERROR = "server_error"  # 500 with text
-    TOO_MANY = "too_many"  # 429 with Retry-After: 1
-    OVER_QUERY_LIMIT = "over_query_limit"  # metadata: the status in a 200; image: 403
-    TRUNCATED = "truncated"  # the body ends early, the connection closes
-    ERROR_PICTURE = "error_picture"  # a picture of an error message, with 200
-    HTML = "html"  # a web page, with 200
-    FAR = "far"  # metadata of a panorama far outside the radius
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +48,13 @@ def parse_faults(texts: Iterable[str]) -> FaultShares:
     return FaultShares(tuple(shares))
 
 
+def unsigned(request: str) -> str:
+    """Return a path and query without key and signature: who asks does not change what happens."""
+    path, _, query = request.partition("?")
+    kept = [part for part in query.split("&") if not part.startswith(("key=", "signature="))]
+    return f"{path}?{'&'.join(kept)}"
+
+
 @dataclass(slots=True)
 class FaultDice:
     """Decides for one server; remembers how often each request came, by its hash."""
@@ -68,15 +63,15 @@ class FaultDice:
     seed: int
     _tries: Counter[int] = field(default_factory=Counter)
 
-    def fault_for(self, request: str) -> Fault | None:
-        """Say what befalls this request, told by its path and query, this time."""
+    def fault_for(self, request: str, possible: Set[Fault] = frozenset(Fault)) -> Fault | None:
+        """Say what befalls this request, told by its path and query, this time; None where it could not befall it."""
         if not self.shares.shares:
             return None
-        key = mix(self.seed, int.from_bytes(blake2b(request.encode(), digest_size=8).digest(), "big"))
+        key = mix(self.seed, int.from_bytes(blake2b(unsigned(request).encode(), digest_size=8).digest(), "big"))
         draw = mix(key, self._tries[key]) / 2**64
         self._tries[key] += 1
         for fault, share in self.shares.shares:
             if draw < share:
-                return fault
+                return fault if fault in possible else None
             draw -= share
         return None

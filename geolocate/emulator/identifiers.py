@@ -38,6 +38,11 @@ def encode_id(seed: int, slot: Slot, photosphere: bool = False) -> str:
     return PHOTOSPHERE_PREFIX + text if photosphere else text
 
 
+def as_photosphere(pano_id: str) -> str:
+    """Give an id the look of a user's photosphere; it stands for no panorama."""
+    return pano_id if pano_id.startswith(PHOTOSPHERE_PREFIX) else PHOTOSPHERE_PREFIX + pano_id
+
+
 def decode_id(seed: int, text: str) -> Slot | None:
     """Return the slot that the id stands for, or None when this seed never issued it."""
     photosphere = text.startswith(PHOTOSPHERE_PREFIX)

@@ -1,4 +1,4 @@
-"""The pictures that are no photographs: the grey one without imagery, and the one of an error message.
+"""The pictures that are no scenes: the grey one without imagery, the one of an error message, the dummy.
 
 In: a size. Out: JPEG bytes.
 """
@@ -6,6 +6,7 @@ In: a size. Out: JPEG bytes.
 import io
 import math
 from functools import lru_cache
+from hashlib import blake2b
 
 from PIL import Image, ImageDraw
 
@@ -44,6 +45,29 @@ def _comments(length: int) -> bytes:
     lengths = [length // parts + (part < length % parts) for part in range(parts)]
     filler = b"emulated world, no photograph " * (_COMMENT_MOST // 30 + 1)
     return b"".join(b"\xff\xfe" + (each - 2).to_bytes(2, "big") + filler[: each - _COMMENT_HEAD] for each in lengths)
+
+
+def dummy_picture(what: str, width: int, height: int) -> bytes:
+    """Answer at once, without drawing: patches of colour under the word DUMMY, alike for all but for a comment.
+
+    The comment holds a hash of ``what`` is asked for, so that each picture has bytes of its own.
+    """
+    body = _dummy(width, height)
+    comment = (
+        b"dummy picture, no photograph and no scene " + blake2b(what.encode(), digest_size=16).hexdigest().encode()
+    )
+    return body[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + body[2:]
+
+
+@lru_cache(maxsize=16)
+def _dummy(width: int, height: int) -> bytes:
+    """Sixteen patches in a row and column of colours, so that no colour fills the picture."""
+    levels = range(16, 256, 64)
+    patches = Image.new("RGB", (4, 4))
+    patches.putdata([(red, green, 128) for green in levels for red in levels])
+    image = patches.resize((width, height), Image.Resampling.NEAREST)
+    ImageDraw.Draw(image).text((width / 2, height / 2), "DUMMY", fill="white", anchor="mm")
+    return jpeg_bytes(image)
 
 
 @lru_cache(maxsize=64)
