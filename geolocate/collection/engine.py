@@ -14,16 +14,16 @@ from typing import TypeVar
 import numpy as np
 
 from geolocate.collection.entries import FINAL, Caps, Charge, ImageKey, ImageRow, SearchKey, Settlement
+from geolocate.collection.keeping import Answer, Keeper
 from geolocate.collection.ledger import Ledger
 from geolocate.collection.records import CollectRequest, Progress
 from geolocate.collection.throttle import StoppedError, Throttle
-from geolocate.collection.validation import PASSING, why_not
 from geolocate.collection.writer import LedgerWriter
 from geolocate.errors import GeolocateError, ProviderError
 from geolocate.providers import Provider, RefusedError, ThrottledError, UnreachableError, check_endpoint
 from geolocate.providers.registry import provider_from_settings
-from geolocate.records import ImageReason, Miss, Panorama, Picture, SamplePoint
-from geolocate.storage import DataRoot, atomic_write, sha256_of
+from geolocate.records import ImageReason, Miss, Panorama, SamplePoint
+from geolocate.storage import DataRoot
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -42,16 +42,26 @@ class Sent:
     micro_usd: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Those who write down, in groups: into the ledger, and into the store."""
+
+    writer: LedgerWriter
+    keeper: Keeper
+
+
 class Engine:
     """Everything that a phase needs to ask; opened by open_engine."""
 
-    def __init__(self, root: DataRoot, request: CollectRequest, provider: Provider, writer: LedgerWriter) -> None:
+    def __init__(self, root: DataRoot, request: CollectRequest, provider: Provider, desk: Desk) -> None:
         self.provider = provider
         self.throttle = Throttle(request.pace, np.random.default_rng())
         self.sent = Sent()
         self._root = root
         self._request = request
-        self._writer = writer
+        self._writer = desk.writer
+        self._keeper = desk.keeper
+        self._limit = asyncio.Semaphore(request.concurrency)
         self._caps = caps_of(request)
 
     # Searches.
@@ -168,22 +178,9 @@ class Engine:
                 raise
             return result
         self.throttle.answered()
-        result = await asyncio.to_thread(self._keep, picture, charge, panorama)
+        result = await self._keeper.keep(Answer(picture, charge.key.view, panorama.rights))
         row = await self._settle(charge, result)
         return result if result.state == "open" else row
-
-    def _keep(self, picture: Picture, charge: Charge, panorama: Panorama) -> Settlement:
-        """Judge the picture and, when it is one, put it into the store: the file first, then the ledger."""
-        reason = why_not(picture, charge.key.view)
-        if reason is not None:
-            state = "open" if reason in PASSING else "rejected"
-            return Settlement(state, reason=reason, http_status=picture.http_status)
-        sha256 = sha256_of(picture.body)
-        # Also where there is a file of that name: it may be cut, and would then be paid for in every run.
-        with atomic_write(self._root.image(sha256)) as file:
-            file.write(picture.body)
-        size = len(picture.body)
-        return Settlement("kept", sha256=sha256, bytes=size, rights=panorama.rights, http_status=picture.http_status)
 
     async def _settle(self, charge: Charge, result: Settlement) -> ImageRow:
         self.sent.bytes += result.bytes
@@ -197,21 +194,22 @@ class Engine:
 
         Raises the first other error, after the rest has been cancelled.
         """
-        limit = asyncio.Semaphore(self._request.concurrency)
+        todo = iter(items)
         done = 0
 
-        async def one(item: Item) -> None:
+        async def worker() -> None:
             nonlocal done
-            async with limit:
-                with suppress(StoppedError):
-                    await work(item)
-            done += 1
-            progress(done, len(items))
+            for item in todo:
+                async with self._limit:
+                    with suppress(StoppedError):
+                        await work(item)
+                done += 1
+                progress(done, len(items))
 
         try:
             async with asyncio.TaskGroup() as group:
-                for item in items:
-                    group.create_task(one(item))
+                for _ in range(min(self._request.concurrency, len(items))):
+                    group.create_task(worker())
         except ExceptionGroup as errors:
             raise _first(errors) from None
 
@@ -248,8 +246,8 @@ async def open_engine(root: DataRoot, request: CollectRequest) -> AsyncIterator[
     provider = provider_from_settings(request.settings, version, request.rights)
     try:
         with Ledger(root.ledger) as ledger:
-            async with LedgerWriter(ledger) as writer:
-                yield Engine(root, request, provider, writer)
+            async with LedgerWriter(ledger) as writer, Keeper(root) as keeper:
+                yield Engine(root, request, provider, Desk(writer, keeper))
     finally:
         await provider.close()
 
