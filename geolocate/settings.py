@@ -13,6 +13,9 @@ from geolocate.errors import SettingsError, first_mistake
 from geolocate.records import World
 
 GOOGLE_URL = "https://maps.googleapis.com"
+MAPILLARY_URL = "https://graph.mapillary.com"
+MAPILLARY_TILES_URL = "https://tiles.mapillary.com"
+PANORAMAX_URL = "https://api.panoramax.xyz"
 
 
 def _named(name: str) -> AliasChoices:
@@ -35,6 +38,12 @@ class Settings(BaseSettings):
     )
     google_agreement: Annotated[str | None, Field(validation_alias=_named("GEOLOCATE_GOOGLE_AGREEMENT"))] = None
     street_view_url: Annotated[str, Field(validation_alias=_named("GEOLOCATE_STREET_VIEW_URL"))] = GOOGLE_URL
+    mapillary_token: Annotated[SecretStr | None, Field(validation_alias=_named("MAPILLARY_TOKEN"))] = None
+    mapillary_url: Annotated[str, Field(validation_alias=_named("GEOLOCATE_MAPILLARY_URL"))] = MAPILLARY_URL
+    mapillary_tiles_url: Annotated[str, Field(validation_alias=_named("GEOLOCATE_MAPILLARY_TILES_URL"))] = (
+        MAPILLARY_TILES_URL
+    )
+    panoramax_url: Annotated[str, Field(validation_alias=_named("GEOLOCATE_PANORAMAX_URL"))] = PANORAMAX_URL
     world: Annotated[World | None, Field(validation_alias=_named("GEOLOCATE_WORLD"))] = None
     photos: Annotated[Path | None, Field(validation_alias=_named("GEOLOCATE_PHOTOS"))] = None
     policy: Annotated[Path | None, Field(validation_alias=_named("GEOLOCATE_POLICY"))] = None
@@ -49,3 +58,8 @@ def settings_from_environment(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         raise SettingsError(f"setting {first_mistake(error, show_value=False)}") from None
+
+
+def revealed(secret: SecretStr | None) -> str:
+    """Return a secret's text, "" where it is not set; for the request that needs it, never for a message."""
+    return secret.get_secret_value().strip() if secret else ""

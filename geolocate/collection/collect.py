@@ -50,7 +50,7 @@ def start_collection(
     Starting again with the same plan and request changes nothing. Another plan under the same name is refused with
     CollectionError; with ``if_exists="resume"`` the plan that is there is kept and goes on.
     """
-    check_provider(request.settings)
+    check_provider(request.settings, request.rights)
     _check_plan(plan)
     files = CollectionFiles(root.collection(name))
     wanted = _description(plan, request)

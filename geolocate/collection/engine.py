@@ -242,7 +242,7 @@ def caps_of(request: CollectRequest) -> Caps:
 @asynccontextmanager
 async def open_engine(root: DataRoot, request: CollectRequest) -> AsyncIterator[Engine]:
     """Check that the provider may be asked and answers, and open what a phase needs."""
-    version = await asyncio.to_thread(check_endpoint, request.settings)
+    version = await asyncio.to_thread(check_endpoint, request.settings, request.rights)
     provider = provider_from_settings(request.settings, version, request.rights)
     try:
         with Ledger(root.ledger) as ledger:

@@ -4,8 +4,8 @@ import pytest
 
 from geolocate.errors import ProviderError, RightsError, SettingsError
 from geolocate.providers import check_endpoint, provider_from_settings
-from geolocate.providers.registry import shows_google_itself, world_of
-from geolocate.records import World
+from geolocate.providers.registry import check_provider, shows_google_itself, world_of
+from geolocate.records import Rights, World
 from geolocate.settings import GOOGLE_URL, Settings
 from tests.collection.stand_in import running_stand_in
 
@@ -89,10 +89,12 @@ def test_the_world_of_settings():
 
 
 def test_a_folder_needs_rights_and_a_path(tmp_path):
+    for refused in (settings(provider="folder"), settings(provider="folder", photos=tmp_path)):
+        for ask in (provider_from_settings, check_provider, check_endpoint):
+            with pytest.raises(RightsError, match="data import"):
+                ask(refused)
     with pytest.raises(SettingsError, match="GEOLOCATE_PHOTOS"):
-        provider_from_settings(settings(provider="folder"))
-    with pytest.raises(RightsError, match="data import"):
-        provider_from_settings(settings(provider="folder", photos=tmp_path))
+        provider_from_settings(settings(provider="folder"), rights=Rights("CC0-1.0", "A", "own", World.REAL, "1"))
 
 
 def test_the_preflight_names_the_world_version_or_the_way_out():
