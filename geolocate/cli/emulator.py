@@ -1,10 +1,18 @@
 """``geolocate emulator``: serve a stand-in for Street View, for people without a key."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from geolocate.emulator.fault_names import describe
+
+_HELP = """Serve an emulated world over Street View's two endpoints, until Ctrl-C.
+
+Faults, as --fault NAME=SHARE, 0 to 1 of the requests; what each does, and whether the image is billed:
+
+\b
+"""
 _EPILOG = (
     "Example: geolocate emulator --port 8930 --seed 0 --fault server_error=0.05 --fault truncated=0.01, then ask "
     "http://127.0.0.1:8930/maps/api/streetview/metadata?location=51.5,-0.12&radius=250&key=any"
@@ -13,7 +21,7 @@ _EPILOG = (
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("emulator", epilog=_EPILOG)(emulator)
+    app.command("emulator", help=_HELP + "\n".join(describe()), epilog=_EPILOG)(emulator)
 
 
 def emulator(
@@ -32,6 +40,16 @@ def emulator(
         list[str] | None,
         typer.Option(help="A fault and its share of requests, such as server_error=0.05; repeat for more."),
     ] = None,
+    pictures: Annotated[
+        Literal["drawn", "dummy"],
+        typer.Option(help="dummy: at once, showing nothing, of a world of their own; to try out large collections."),
+    ] = "drawn",
+    requests_per_minute: Annotated[
+        int | None, typer.Option(help="Requests for pictures a minute; more get 429. None: any number.")
+    ] = None,
+    unsigned_per_day: Annotated[
+        int | None, typer.Option(help="Unsigned requests for pictures a day, UTC; more get 403. None: any number.")
+    ] = None,
 ) -> None:
     """Serve an emulated world over Street View's two endpoints, until Ctrl-C."""
     from geolocate.emulator.access import decode_secret
@@ -47,6 +65,9 @@ def emulator(
         processes=processes,
         latency_ms=latency_ms,
         faults=parse_faults(fault or ()),
+        pictures=pictures,
+        requests_per_minute=requests_per_minute,
+        unsigned_per_day=unsigned_per_day,
     )
 
     def announce(bound: int) -> None:

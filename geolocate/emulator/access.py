@@ -1,18 +1,58 @@
-"""Decide whether a request may be answered: its key and its signature.
+"""Decide whether a request may be answered: its key, its signature, and how many came before it.
 
-In: what the server was started with and a request's path and query. Out: nothing, or AccessError.
+In: what the server was started with and a request's path and query. Out: nothing, or AccessError or QuotaError.
 """
 
 import base64
 import binascii
 import hashlib
 import hmac
+from collections import Counter
+from dataclasses import dataclass, field
 
 from geolocate.errors import ProviderError, SettingsError
 
 
 class AccessError(ProviderError):
     """The request is refused: REQUEST_DENIED to metadata, status 403 to an image."""
+
+
+class QuotaError(ProviderError):
+    """Too many requests for pictures; ``retry_after_s`` says when the next may come, None where that is another day."""
+
+    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(slots=True)
+class Quota:
+    """How many requests for pictures are answered: each minute, and unsigned ones each day (UTC); None: any number.
+
+    Minutes and days are those of the clock. Metadata uses no quota.
+    """
+
+    per_minute: int | None = None
+    unsigned_per_day: int | None = None
+    _used: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    def spend(self, signed: bool, now_s: float) -> None:
+        """Count one request at a moment in Unix seconds.
+
+        Raises QuotaError for one too many, which is not counted.
+        """
+        minute, day = ("minute", int(now_s // 60)), ("day", int(now_s // 86_400))
+        if self.per_minute is not None and self._used[minute] >= self.per_minute:
+            raise QuotaError("Too many requests in this minute.", retry_after_s=60 - int(now_s % 60))
+        if not signed and self.unsigned_per_day is not None and self._used[day] >= self.unsigned_per_day:
+            raise QuotaError(
+                "You have exceeded your daily request quota for this API. Requests without a digital signature are "
+                "limited: sign them."
+            )
+        self._used[minute] += 1
+        self._used[day] += not signed
+        for period in [each for each in self._used if each not in (minute, day)]:
+            del self._used[period]
 
 
 def decode_secret(text: str) -> bytes:

@@ -20,6 +20,8 @@ class EmulatorConfig:
 
     ``pictures`` "dummy" answers at once with pictures that show nothing and differ by a hash in a comment: for trying
     out how many can be collected, never for learning; they are of a world version of their own.
+    ``requests_per_minute`` and ``unsigned_per_day`` limit requests for pictures; with the latter, requests without a
+    signature are answered too, so many a day. None: no limit.
     """
 
     host: str = "127.0.0.1"
@@ -31,6 +33,8 @@ class EmulatorConfig:
     latency_ms: float = 0.0
     faults: FaultShares = field(default_factory=FaultShares)
     pictures: Literal["drawn", "dummy"] = "drawn"
+    requests_per_minute: int | None = None
+    unsigned_per_day: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served."""
@@ -40,6 +44,10 @@ class EmulatorConfig:
             raise SettingsError(f"processes {self.processes}: give 1 or more, or 0 for one a core")
         if not 0 <= self.latency_ms <= 60_000:
             raise SettingsError(f"latency {self.latency_ms:g} ms: choose from 0 to 60000")
+
+        for name in ("requests_per_minute", "unsigned_per_day"):
+            if (limit := getattr(self, name)) is not None and limit < 0:
+                raise SettingsError(f"{name.replace('_', ' ')} {limit}: give 0 or more, or leave it out for no limit")
 
     @property
     def worker_count(self) -> int:

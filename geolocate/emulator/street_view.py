@@ -6,6 +6,7 @@ client that hangs up has been answered all the same.
 
 import asyncio
 import math
+import time
 from collections.abc import Set
 from dataclasses import replace
 
@@ -58,6 +59,7 @@ class StreetView:
         self._studio = studio
         self._tally = tally
         self._dice = FaultDice(config.faults, config.seed)
+        self._quota = access.Quota(config.requests_per_minute, config.unsigned_per_day)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Answer under Google's own paths."""
@@ -93,7 +95,11 @@ class StreetView:
         try:
             self._check_access(request)
             view = parameters.read_view(request.query)
+            self._quota.spend("signature" in request.query, time.time())
             place: PlaceRequest | None = parameters.read_place(request.query)
+        except access.QuotaError as error:
+            self._tally.counters["refused"] += 1
+            return await send(request, _over_quota(error), None)
         except access.AccessError as error:
             return await send(request, text_answer(403, str(error)), None)
         except parameters.BadRequestError as error:
@@ -127,7 +133,8 @@ class StreetView:
     def _check_access(self, request: web.Request) -> None:
         try:
             access.check_key(request.query.get("key", ""), self._config.keys)
-            if self._config.signing_secret is not None:
+            may_be_unsigned = self._config.unsigned_per_day is not None and "signature" not in request.query
+            if self._config.signing_secret is not None and not may_be_unsigned:
                 access.check_signature(request.raw_path, self._config.signing_secret)
         except access.AccessError:
             self._tally.counters["refused"] += 1
@@ -201,6 +208,12 @@ def _heading_to(panorama: EmulatedPanorama, place: PlaceRequest) -> float:
 
 def _status(status: str, message: str = "") -> Answer:
     return json_answer({"error_message": message, "status": status} if message else {"status": status})
+
+
+def _over_quota(error: access.QuotaError) -> Answer:
+    if error.retry_after_s is None:
+        return text_answer(403, str(error))
+    return text_answer(429, str(error), retry_after=str(error.retry_after_s))
 
 
 def _metadata_refusal(error: ProviderError) -> Answer:
