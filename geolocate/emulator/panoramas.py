@@ -93,6 +93,20 @@ def nearest_panorama(seed: int, lat: float, lon: float, radius_m: float) -> Emul
     return _panorama(seed, best[1], best[2]) if best else None
 
 
+def tiles_in_box(south: float, west: float, north: float, east: float) -> list[tuple[int, int]]:
+    """List (row, column) of the tiles whose panoramas can lie in a box of degrees."""
+    lat, lon = (south + north) / 2, (west + east) / 2
+    radius_m = float(_metres(lat, lon, np.array([north, south]), np.array([east, west])).max())
+    return [(row, column) for _, row, column in _tiles_around(lat, lon, radius_m)]
+
+
+@lru_cache(maxsize=64)
+def panoramas_of_tile(seed: int, row: int, column: int) -> tuple[EmulatedPanorama, ...]:
+    """Return all panoramas of one tile."""
+    tile = load_tile(seed, row, column)
+    return tuple(_panorama(seed, tile, index) for index in range(tile.lat.size))
+
+
 def panorama_by_id(seed: int, pano_id: str) -> EmulatedPanorama | None:
     """Return the panorama with the id, or None when there is none."""
     slot = decode_id(seed, pano_id)
