@@ -4,19 +4,22 @@ In: a plan and a request. Out: the folder ``collections/<name>/`` and its summar
 is done is kept, what is open is taken up.
 """
 
+import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import pandas as pd
 
 from geolocate.collection.assigning import assign_panoramas, shard_numbers
-from geolocate.collection.download import OUTCOMES, fetch_shard
-from geolocate.collection.finding import find_shard
+from geolocate.collection.download import OUTCOMES, take_shard
+from geolocate.collection.finding import search_shard
 from geolocate.collection.ledger import Ledger
-from geolocate.collection.records import CollectionSummary, CollectRequest, ShardReport
+from geolocate.collection.office import Office, with_office
+from geolocate.collection.records import CollectionSummary, CollectRequest, Progress, ShardReport
 from geolocate.collection.shards import (
     FOUND,
     OUTCOME_SCHEMA,
@@ -97,13 +100,7 @@ def collect(
 ) -> CollectionSummary:
     """Run all phases over all shards, and sum up; a collection with nothing open sends no request."""
     start_collection(root, request.name, plan, request, if_exists)
-    shards = shard_numbers(root, request.name)
-    reports: list[ShardReport] = []
-    for place, shard in enumerate(shards):
-        reports.append(find_shard(root, request, shard, _part("find", place, len(shards), progress)))
-    assign_panoramas(root, request)
-    for place, shard in enumerate(shards):
-        reports.append(fetch_shard(root, request, shard, _part("fetch", place, len(shards), progress)))
+    reports = with_office(root, request, lambda office: _collect(office, progress))
     return replace(
         finish_collection(root, request.name),
         run_metadata_requests=sum(report.metadata_requests for report in reports),
@@ -111,13 +108,49 @@ def collect(
     )
 
 
-def _part(phase: str, place: int, shards: int, progress: PhaseProgress) -> Callable[[int, int], None]:
-    """Count a shard's progress in hundredths of a shard, so that the bar of the whole never runs backwards."""
+async def _collect(office: Office, progress: PhaseProgress) -> list[ShardReport]:
+    """Search all shards, give each panorama to one point, and fetch all shards."""
+    plan = await asyncio.to_thread(read_plan, files_of(office.root, office.request.name))
+    numbers = sorted(int(shard) for shard in plan["shard"].unique())
+    find, fetch = (Bar(phase, len(numbers), progress) for phase in ("find", "fetch"))
 
-    def tell(done: int, total: int) -> None:
-        progress(phase, 100 * place + (100 * done // total if total else 100), 100 * shards)
+    async def search(shard: int) -> ShardReport:
+        with find.part(shard) as told:
+            return await search_shard(office, shard, plan[plan["shard"] == shard], told)
 
-    return tell
+    async def take(shard: int) -> ShardReport:
+        with fetch.part(shard) as told:
+            return await take_shard(office, shard, told)
+
+    searched = await office.each_shard(numbers, search)
+    await asyncio.to_thread(assign_panoramas, office.root, office.request)
+    return searched + await office.each_shard(numbers, take)
+
+
+class Bar:
+    """Count a phase's progress in hundredths of a shard, so that the bar of the whole never runs backwards."""
+
+    def __init__(self, phase: str, shards: int, progress: PhaseProgress) -> None:
+        self._phase = phase
+        self._shards = shards
+        self._progress = progress
+        self._done = 0
+        self._under_way: dict[int, int] = {}
+
+    @contextmanager
+    def part(self, shard: int) -> Iterator[Progress]:
+        """Give a shard its part of the bar; at the end it is full."""
+        self._under_way[shard] = 0
+
+        def tell(done: int, total: int) -> None:
+            # A shard is searched in rounds, each of which starts at 0.
+            self._under_way[shard] = max(self._under_way[shard], 100 * done // total if total else 0)
+            self._progress(self._phase, self._done + sum(self._under_way.values()), 100 * self._shards)
+
+        yield tell
+        del self._under_way[shard]
+        self._done += 100
+        self._progress(self._phase, self._done + sum(self._under_way.values()), 100 * self._shards)
 
 
 def _check_plan(plan: pd.DataFrame) -> None:

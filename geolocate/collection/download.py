@@ -15,9 +15,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from geolocate.collection.assigning import duplicates_in
-from geolocate.collection.engine import Engine, open_engine
+from geolocate.collection.engine import Engine
 from geolocate.collection.entries import FINAL, ImageKey, ImageRow
 from geolocate.collection.finding import ground
+from geolocate.collection.office import Office, with_office
 from geolocate.collection.records import CollectRequest, Progress, ShardReport, no_progress
 from geolocate.collection.shards import (
     FOUND,
@@ -77,25 +78,70 @@ def fetch_shard(root: DataRoot, request: CollectRequest, shard: int, progress: P
     Raises ProviderError when the provider refuses or cannot be reached, StorageError when the disk is full; what was
     fetched until then is in the ledger and the store, and a rerun goes on from there.
     """
+    return with_office(root, request, lambda office: take_shard(office, shard, progress))
+
+
+async def take_shard(office: Office, shard: int, progress: Progress = no_progress) -> ShardReport:
+    """Do the same as fetch_shard beside other shards."""
+    root, request = office.root, office.request
     files = files_of(root, request.name)
-    found = read_rows(files.table(FOUND, shard))
-    duplicates = duplicates_in(files, shard)
-    input_hash = hash_of(files.table(FOUND, shard).read_bytes(), sorted(duplicates), request.views, request.region)
-    state = read_state(files.statistics(OUTCOMES, shard))
-    if state and state.open_points == 0 and state.input_hash == input_hash and _is_whole(root, files, shard):
-        done = state.report
+    work = await asyncio.to_thread(_work_of, root, request, files, shard)
+    done = await asyncio.to_thread(_done, root, files, work)
+    if done:
         return ShardReport(shard, done.phase, done.points, done.statuses, done.images, reused=done.images)
     started = time.monotonic()
-    withheld = _withheld(root, found, duplicates)
-    rows = [row for row in found if row["status"] == FOUND and row["point_id"] not in withheld]
-    shots, engine = asyncio.run(_fetch(root, request, rows, progress))
-    outcomes, open_points = _outcomes(shard, found, withheld, shots)
-    _write_manifest(files, request, shard, shots)
-    write_rows(files.table(OUTCOMES, shard), outcomes, OUTCOME_SCHEMA)
+    withheld = _withheld(root, work.found, work.duplicates)
+    rows = [row for row in work.found if row["status"] == FOUND and row["point_id"] not in withheld]
+    engine = await office.engine(OUTCOMES)
+    shots = await _fetch(engine, rows, progress)
+    outcomes, open_points = _outcomes(shard, work.found, withheld, shots)
     report = _report(shard, outcomes, engine, time.monotonic() - started)
-    write_state(files.statistics(OUTCOMES, shard), ShardState(report, input_hash, open_points))
+    state = ShardState(report, work.input_hash, open_points)
+    await asyncio.to_thread(_write, files, request, Result(shots, outcomes, state))
     engine.check()
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one shard's phase starts from."""
+
+    shard: int
+    found: list[dict[str, Any]]
+    duplicates: set[str]
+    input_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one shard's phase ends with."""
+
+    shots: list[Shot]
+    outcomes: list[dict[str, Any]]
+    state: ShardState
+
+
+def _work_of(root: DataRoot, request: CollectRequest, files: CollectionFiles, shard: int) -> Work:
+    found = read_rows(files.table(FOUND, shard))
+    duplicates = duplicates_in(files, shard)
+    body = files.table(FOUND, shard).read_bytes()
+    return Work(shard, found, duplicates, hash_of(body, sorted(duplicates), request.views, request.region))
+
+
+def _done(root: DataRoot, files: CollectionFiles, work: Work) -> ShardReport | None:
+    """Return what an earlier run reported of the shard, when nothing of it is open or damaged."""
+    state = read_state(files.statistics(OUTCOMES, work.shard))
+    if state is None or state.open_points or state.input_hash != work.input_hash:
+        return None
+    return state.report if _is_whole(root, files, work.shard) else None
+
+
+def _write(files: CollectionFiles, request: CollectRequest, result: Result) -> None:
+    """Write the tables, and then the statistics that say that they are done."""
+    shard = result.state.report.shard
+    _write_manifest(files, request, shard, result.shots)
+    write_rows(files.table(OUTCOMES, shard), result.outcomes, OUTCOME_SCHEMA)
+    write_state(files.statistics(OUTCOMES, shard), result.state)
 
 
 def _is_whole(root: DataRoot, files: CollectionFiles, shard: int) -> bool:
@@ -115,31 +161,27 @@ def _withheld(root: DataRoot, found: list[dict[str, Any]], duplicates: set[str])
     return dict.fromkeys(gone, OutcomeStatus.FORGOTTEN) | dict.fromkeys(duplicates, OutcomeStatus.DUPLICATE)
 
 
-async def _fetch(
-    root: DataRoot, request: CollectRequest, rows: list[dict[str, Any]], progress: Progress
-) -> tuple[list[Shot], Engine]:
-    async with open_engine(root, request) as engine:
-        panoramas = [panorama_of(row) for row in rows]
-        shots = [
-            Shot(row, member, key)
-            for row, panorama in zip(rows, panoramas, strict=True)
-            for member in panorama.members
-            for key in engine.image_keys(member)
-        ]
-        for shot, known in zip(shots, await engine.known([shot.key for shot in shots]), strict=True):
-            shot.result = known if known and known.state in FINAL else None
-        missing = [shot for shot in shots if shot.result is None]
-        engine.sent.reused = sum(shot.image is not None for shot in shots)
+async def _fetch(engine: Engine, rows: list[dict[str, Any]], progress: Progress) -> list[Shot]:
+    shots = [
+        Shot(row, member, key)
+        for row in rows
+        for member in panorama_of(row).members
+        for key in engine.image_keys(member)
+    ]
+    for shot, known in zip(shots, await engine.known([shot.key for shot in shots]), strict=True):
+        shot.result = known if known and known.state in FINAL else None
+    missing = [shot for shot in shots if shot.result is None]
+    engine.sent.reused = sum(shot.image is not None for shot in shots)
 
-        async def fetch(shot: Shot) -> None:
-            shot.result = await engine.fetch(shot.key, shot.panorama)
+    async def fetch(shot: Shot) -> None:
+        shot.result = await engine.fetch(shot.key, shot.panorama)
 
-        await engine.each(missing, fetch, progress)
+    await engine.each(missing, fetch, progress)
     refused = isinstance(engine.throttle.broken, RefusedError)
     for shot in shots:
         if shot.result is None:
             shot.result = ImageReason.REFUSED if refused else ImageReason.UNREACHABLE
-    return shots, engine
+    return shots
 
 
 def _outcomes(

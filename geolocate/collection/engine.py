@@ -1,17 +1,15 @@
 """Ask for what the ledger does not know yet, once, and write down what came of it.
 
 In: points, or pictures that are wanted. Out: answers, and pictures in the store. All requests of one phase of one
-shard share one engine: its provider, its throttle and its session on the ledger.
+shard share one engine, which counts them; what all shards share is opened by office.py.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
-
-import numpy as np
 
 from geolocate.collection.entries import FINAL, Caps, Charge, ImageKey, ImageRow, SearchKey, Settlement
 from geolocate.collection.keeping import Answer, Keeper
@@ -20,8 +18,7 @@ from geolocate.collection.records import CollectRequest, Progress
 from geolocate.collection.throttle import StoppedError, Throttle
 from geolocate.collection.writer import LedgerWriter
 from geolocate.errors import GeolocateError, ProviderError
-from geolocate.providers import Provider, RefusedError, ThrottledError, UnreachableError, check_endpoint
-from geolocate.providers.registry import provider_from_settings
+from geolocate.providers import Provider, RefusedError, ThrottledError, UnreachableError
 from geolocate.records import ImageReason, Miss, Panorama, SamplePoint
 from geolocate.storage import DataRoot
 
@@ -44,24 +41,26 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Those who write down, in groups: into the ledger, and into the store."""
+    """What all shards of a run share: whom they ask, how many at once, and who writes it down."""
 
+    provider: Provider
     writer: LedgerWriter
     keeper: Keeper
+    limit: asyncio.Semaphore
 
 
 class Engine:
-    """Everything that a phase needs to ask; opened by open_engine."""
+    """Everything that a phase of one shard needs to ask; made by Office.engine."""
 
-    def __init__(self, root: DataRoot, request: CollectRequest, provider: Provider, desk: Desk) -> None:
-        self.provider = provider
-        self.throttle = Throttle(request.pace, np.random.default_rng())
+    def __init__(self, root: DataRoot, request: CollectRequest, desk: Desk, throttle: Throttle) -> None:
+        self.provider = desk.provider
+        self.throttle = throttle
         self.sent = Sent()
         self._root = root
         self._request = request
         self._writer = desk.writer
         self._keeper = desk.keeper
-        self._limit = asyncio.Semaphore(request.concurrency)
+        self._limit = desk.limit
         self._caps = caps_of(request)
 
     # Searches.
@@ -237,19 +236,6 @@ _REASONS: dict[type[ProviderError], ImageReason] = {
 def caps_of(request: CollectRequest) -> Caps:
     """Return the caps in the ledger's unit."""
     return Caps(None if request.budget_usd is None else round(request.budget_usd * 1_000_000), request.max_images)
-
-
-@asynccontextmanager
-async def open_engine(root: DataRoot, request: CollectRequest) -> AsyncIterator[Engine]:
-    """Check that the provider may be asked and answers, and open what a phase needs."""
-    version = await asyncio.to_thread(check_endpoint, request.settings, request.rights)
-    provider = provider_from_settings(request.settings, version, request.rights)
-    try:
-        with Ledger(root.ledger) as ledger:
-            async with LedgerWriter(ledger) as writer, Keeper(root) as keeper:
-                yield Engine(root, request, provider, Desk(writer, keeper))
-    finally:
-        await provider.close()
 
 
 def _first(errors: ExceptionGroup[Exception]) -> Exception:

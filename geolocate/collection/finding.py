@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from geolocate.collection.engine import Engine, Sent, open_engine
+from geolocate.collection.engine import Engine, Sent
+from geolocate.collection.office import Office, with_office
 from geolocate.collection.records import CollectRequest, Progress, ShardReport, no_progress
 from geolocate.collection.shards import (
     FOUND,
@@ -75,20 +76,31 @@ def find_shard(root: DataRoot, request: CollectRequest, shard: int, progress: Pr
 
     Raises ProviderError when the provider refuses or cannot be reached, after writing down what was found so far.
     """
-    files = files_of(root, request.name)
-    plan = _shard_of_plan(files, shard)
-    input_hash = hash_of(plan.to_csv(index=False).encode(), request.region)
+    plan = _shard_of_plan(files_of(root, request.name), shard)
+    return with_office(root, request, lambda office: search_shard(office, shard, plan, progress))
+
+
+async def search_shard(office: Office, shard: int, plan: pd.DataFrame, progress: Progress = no_progress) -> ShardReport:
+    """Do the same as find_shard beside other shards; ``plan`` holds the shard's own rows."""
+    files = files_of(office.root, office.request.name)
+    input_hash = hash_of(plan.to_csv(index=False).encode(), office.request.region)
     state = read_state(files.statistics(FOUND, shard))
     if state and state.open_points == 0 and state.input_hash == input_hash:
         return _nothing_to_do(state)
     started = time.monotonic()
-    searches, engine = asyncio.run(_search(root, request, searches_of(plan), progress))
-    write_rows(files.table(FOUND, shard), [_row(search) for search in searches], FOUND_SCHEMA)
+    engine = await office.engine(FOUND)
+    searches = await _search(office, engine, searches_of(plan), progress)
     report = _report(shard, searches, engine.sent, time.monotonic() - started)
     open_points = sum(search.stopped in _OPEN for search in searches)
-    write_state(files.statistics(FOUND, shard), ShardState(report, input_hash, open_points))
+    await asyncio.to_thread(_write_found, files, searches, ShardState(report, input_hash, open_points))
     engine.check()
     return report
+
+
+def _write_found(files: CollectionFiles, searches: list[Search], state: ShardState) -> None:
+    """Write the table, and then the statistics that say that it is done."""
+    write_rows(files.table(FOUND, state.report.shard), [_row(search) for search in searches], FOUND_SCHEMA)
+    write_state(files.statistics(FOUND, state.report.shard), state)
 
 
 def searches_of(plan: pd.DataFrame) -> list[Search]:
@@ -101,19 +113,16 @@ def searches_of(plan: pd.DataFrame) -> list[Search]:
     return list(searches.values())
 
 
-async def _search(
-    root: DataRoot, request: CollectRequest, searches: list[Search], progress: Progress
-) -> tuple[list[Search], Engine]:
-    boundary = await asyncio.to_thread(ground, request.region)
+async def _search(office: Office, engine: Engine, searches: list[Search], progress: Progress) -> list[Search]:
+    boundary = await asyncio.to_thread(ground, office.request.region)
     claimed: set[str] = set()
-    async with open_engine(root, request) as engine:
-        while wanted := [search for search in searches if search.next_draw]:
-            points = [search.next_draw for search in wanted if search.next_draw]
-            answers = await engine.find(points, progress)
-            refused = isinstance(engine.throttle.broken, RefusedError)
-            unanswered = OutcomeStatus.REFUSED if refused else OutcomeStatus.FAILED
-            settle_round(wanted, _judged(root, boundary, answers), claimed, unanswered)
-    return searches, engine
+    while wanted := [search for search in searches if search.next_draw]:
+        points = [search.next_draw for search in wanted if search.next_draw]
+        answers = await engine.find(points, progress)
+        refused = isinstance(engine.throttle.broken, RefusedError)
+        unanswered = OutcomeStatus.REFUSED if refused else OutcomeStatus.FAILED
+        settle_round(wanted, _judged(office.root, boundary, answers), claimed, unanswered)
+    return searches
 
 
 def settle_round(
