@@ -6,7 +6,6 @@ In: a finished collection. Out: what was compared, and every contradiction in on
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -15,13 +14,12 @@ import pyarrow.compute as pc
 from geolocate.collection.assigning import shard_numbers
 from geolocate.collection.download import OUTCOMES
 from geolocate.collection.ledger import Ledger
+from geolocate.collection.records import Verify
 from geolocate.collection.shards import CollectionFiles, files_of, read_plan
 from geolocate.errors import CollectionError
 from geolocate.manifest import read_manifest_columns
 from geolocate.records import OutcomeStatus
 from geolocate.storage import DataRoot, sha256_of_file
-
-Verify = Literal["none", "size", "hash"]
 
 #: How a point's outcome says that none of its images is missing.
 _NO_REASONS = json.dumps({})

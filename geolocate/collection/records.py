@@ -1,14 +1,20 @@
 """What goes into a collection, and what comes back from its phases."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from geolocate.collection.throttle import Pace
+from geolocate.errors import SettingsError
 from geolocate.records import Rights, View
 from geolocate.settings import Settings
 
 #: The three directions of the study: ahead, right, behind, clockwise from north.
 STANDARD_VIEWS = (View(0.0), View(90.0), View(180.0))
+
+#: How far pictures that are there already are looked into: not at all, their sizes, or every byte.
+Verify = Literal["none", "size", "hash"]
 
 #: Called with how much is done and how much there is.
 Progress = Callable[[int, int], None]
@@ -23,7 +29,9 @@ class CollectRequest:
     """One collection: from whom, what of each panorama, and how much it may cost over all its runs.
 
     ``budget_usd`` and ``max_images`` cap the requests for pictures, retries included; None means no cap.
-    ``rights`` are declared by the owner of a folder of photos; every other provider knows its own.
+    ``rights`` are declared by the owner of a folder of photos; every other provider knows its own. ``verify`` says how
+    far a rerun looks into the pictures that it finds in the store; a damaged one is fetched again.
+    Raises SettingsError for a cap that is no amount.
     """
 
     name: str
@@ -35,6 +43,14 @@ class CollectRequest:
     concurrency: int = 64
     rights: Rights | None = None
     pace: Pace = field(default_factory=Pace)
+    verify: Verify = "size"
+
+    def __post_init__(self) -> None:
+        """Refuse a cap that would cap nothing: "not a number" is below no price, and infinity above every one."""
+        if self.budget_usd is not None and not (math.isfinite(self.budget_usd) and self.budget_usd >= 0):
+            raise SettingsError(f"a budget of {self.budget_usd:g} dollars: give 0 or more, or leave it out for no cap")
+        if self.max_images is not None and self.max_images < 0:
+            raise SettingsError(f"{self.max_images} images at the most: give 0 or more, or leave it out for no cap")
 
 
 @dataclass(frozen=True, slots=True)
