@@ -65,7 +65,7 @@ class Office:
 
     async def _opened(self) -> Desk:
         request = self.request
-        version = await asyncio.to_thread(check_endpoint, request.settings)
+        version = await asyncio.to_thread(check_endpoint, request.settings, request.rights)
         provider = provider_from_settings(request.settings, version, request.rights)
         self._open.push_async_callback(provider.close)
         ledger = self._open.enter_context(Ledger(self.root.ledger))
