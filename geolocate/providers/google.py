@@ -159,6 +159,7 @@ class GoogleStreetView:
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
                 trust_env=not is_this_machine(self._endpoint.base_url),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                middlewares=(_send_once,),
             )
         return self._session
 
@@ -228,6 +229,20 @@ def _is_google(source_id: str, attribution: str) -> bool:
     """Tell Google's own panoramas from user photospheres, which ``source=outdoor`` lets through."""
     mine = _GOOGLE_ID.fullmatch(source_id) and not source_id.startswith(_FOREIGN_PREFIX)
     return bool(mine) and attribution == "© Google"
+
+
+async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep the library from sending a request again by itself.
+
+    It does so when a connection that served before breaks; the first request may have been billed, and nobody would
+    know of the second (aiohttp issue 10790). Another kind of error than the two that it repeats prevents it.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(type(error).__name__) from None
 
 
 async def _read(response: aiohttp.ClientResponse) -> Picture:

@@ -179,3 +179,24 @@ def test_a_body_without_end_is_cut(server):
     server.on_metadata = lambda request: web.Response(body=json.dumps({"x": "y" * 20_000_000}).encode())
     with pytest.raises(UnreachableError):
         ask(server, lambda client: client.find(POINT))
+
+
+def test_a_request_on_a_broken_connection_is_not_sent_again_unseen(server):
+    """The library would repeat it by itself where the connection had served before: billed twice, counted once."""
+
+    def hang_up_on_the_second(request):
+        if len(server.images) == 2:
+            request.transport.abort()
+        return None
+
+    server.on_image = hang_up_on_the_second
+
+    async def ask_twice(client):
+        panorama = Panorama("google", "x" * 22, 51.5, -0.1, None, RIGHTS)
+        await client.fetch(panorama, View(0.0, width=64, height=64))
+        with pytest.raises(UnreachableError) as broken:
+            await client.fetch(panorama, View(90.0, width=64, height=64))
+        return broken.value.billable
+
+    assert ask(server, ask_twice) is True
+    assert len(server.images) == 2
