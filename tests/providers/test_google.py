@@ -187,7 +187,6 @@ def test_a_request_on_a_broken_connection_is_not_sent_again_unseen(server):
     def hang_up_on_the_second(request):
         if len(server.images) == 2:
             request.transport.abort()
-        return None
 
     server.on_image = hang_up_on_the_second
 
