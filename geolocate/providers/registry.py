@@ -7,7 +7,7 @@ at the end; what it needs of the settings stands in its own module.
 from pathlib import Path
 
 from geolocate.errors import ProviderError, RightsError, SettingsError
-from geolocate.providers import google_access
+from geolocate.providers import google_access, mapillary, panoramax
 from geolocate.providers.folder import FolderOfPhotos
 from geolocate.providers.protocol import Provider
 from geolocate.providers.sites import Site, Source
@@ -77,5 +77,7 @@ def _folder(settings: Settings, _site: Site, rights: Rights | None) -> Provider:
 
 PROVIDERS: dict[str, Source] = {
     "google": google_access.SOURCE,
+    "mapillary": mapillary.SOURCE,
+    "panoramax": panoramax.SOURCE,
     "folder": Source(_folder, check=_check_folder),
 }
