@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from geolocate.dataset.attribution import owed_facts
 from geolocate.dataset.probes import ProbeReport
 from geolocate.dataset.quality import quality_counts
 from geolocate.dataset.splits import PARTS, split_costs
@@ -20,6 +21,8 @@ from geolocate.geography.regions import Region
 from geolocate.manifest.panoramas import one_a_panorama
 from geolocate.storage import DataRoot
 
+#: More different headings than this are no choice of anybody's.
+_MOST_HEADINGS = 12
 _SEASONS = {1: "winter", 2: "spring", 3: "summer", 4: "autumn"}
 
 
@@ -62,12 +65,13 @@ def card_facts(card: CardInput) -> dict[str, Any]:
         "outcomes": _counts(outcomes["status"]) if len(outcomes) else {},
         "no_imagery_by_class": _no_imagery(outcomes, card.classes),
         "bytes": int(card.rows["bytes"].sum()),
-        "views": sorted({f"{heading:g}°" for heading in card.rows["heading"]}, key=lambda view: float(view[:-1])),
+        "views": _views(card.rows["heading"]),
         "sizes": _counts(card.rows["width"].astype(str) + " × " + card.rows["height"].astype(str)),
         "extent": _extent(panoramas),
         "dates": _dates(panoramas),
         "balance": _balance(panoramas, card.classes),
         "rights": _rights(card.rows),
+        "owed": owed_facts(card.rows),
         "quality": quality_counts(card.quality),
         "probes": card.probes.as_json(),
     }
@@ -110,6 +114,14 @@ def _sources(rows: pd.DataFrame) -> list[dict[str, Any]]:
         counts = {"images": len(group), "panoramas": int(group["panorama_id"].nunique())}
         entries.append(dict(zip(keys, map(str, values), strict=True)) | counts)
     return entries
+
+
+def _views(headings: pd.Series) -> list[str]:
+    """Name the headings; flat photographs look wherever they looked, and are counted."""
+    different = sorted(set(headings))
+    if len(different) > _MOST_HEADINGS:
+        return [f"in {len(different)} directions"]
+    return [f"{heading:g}°" for heading in different]
 
 
 def _layers(region: Region) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """Describe a dataset version before it is written: measure its pictures, probe it, count it, render its pages.
 
 In: rows with labels, and what names the version. Out: the content of ``card.json``, the quality table, and the pages
-``card.md``, ``card.html``, ``coverage.png`` and ``quality.html``.
+``card.md``, ``card.html``, ``coverage.png`` and ``quality.html``, and ``ATTRIBUTION`` where a licence asks for it.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from geolocate.dataset.attribution import ATTRIBUTION, attribution_text, needs_attribution
 from geolocate.dataset.biases import biases_of, probe_sentences
 from geolocate.dataset.cards import CardInput, card_facts
 from geolocate.dataset.measures import measure_pictures
@@ -70,4 +71,7 @@ def describe(root: DataRoot, region: Region, identity: Mapping[str, Any], conten
     name = f"{card['name']}@{card['version']}"
     flagged = QualityInput(name, card["world"], quality, rows.merge(content.classes, on="class_id"))
     pages = card_pages(card, one_a_panorama(rows), region)
-    return Description(card, quality, pages | {"quality.html": quality_page(root, flagged)})
+    pages["quality.html"] = quality_page(root, flagged)
+    if needs_attribution(rows):
+        pages[ATTRIBUTION] = attribution_text(name, rows).encode()
+    return Description(card, quality, pages)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from geolocate.dataset.attribution import ATTRIBUTION, attribution_text, needs_attribution
 from geolocate.dataset.export_archives import write_hugging_face, write_webdataset
 from geolocate.dataset.export_folders import write_csv, write_geopackage, write_image_folder
 from geolocate.dataset.export_job import ExportJob, Pictures, Progress
@@ -135,6 +136,9 @@ def _fill(job: ExportJob, layout: Format, done: Exported) -> None:
         if (job.version.path / page).exists():
             shutil.copyfile(job.version.path / page, job.folder / page)
     layout.write(job)
+    if needs_attribution(job.rows):
+        text = attribution_text(str(job.version.ref), job.rows)
+        (job.folder / ATTRIBUTION).write_text(text, encoding="utf-8")
     write_json(job.folder / "export.json", {**_plain(done), "world": job.version.world.value})
 
 

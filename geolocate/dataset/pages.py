@@ -96,6 +96,7 @@ def card_tables(card: Card) -> list[CardTable]:
         _dates(card),
         _sources(card),
         _rights(card),
+        _owed(card),
         _layers(card),
         _quality(card),
         _lineage(card),
@@ -174,6 +175,17 @@ def _rights(card: Card) -> CardTable:
     if rights["retain_until"]:
         notes.append(f"Some rows may be kept until {rights['retain_until']} only.")
     return CardTable("rights", "Rights", ("right", "value", "images"), rows, (0, 1), tuple(notes))
+
+
+def _owed(card: Card) -> CardTable:
+    """Say what the licences ask for; cards of before do not."""
+    rows = [
+        (entry["license"], entry["images"], entry["creators"], " ".join([*entry["asks"], entry["address"]]))
+        for entry in card.get("owed", ())
+    ]
+    notes = ("ATTRIBUTION, where there is one, names every creator with the line that is asked for.",)
+    columns = ("licence", "images", "creators", "what it asks for")
+    return CardTable("owed", "Attribution", columns, rows, (0, 3), notes)
 
 
 def _layers(card: Card) -> CardTable:

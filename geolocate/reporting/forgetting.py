@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from geolocate.collection.forgetting import Victims, bury, drop_from_collections, erase_pictures, hashes_to_erase
+from geolocate.dataset.attribution import rewrite_attribution
 from geolocate.dataset.forgetting import Holders, Wanted, holders_of
 from geolocate.dataset.measures import forget_measures
 from geolocate.dataset.quality_page import rewrite_quality_page
@@ -52,6 +53,7 @@ def forget_everywhere(root: DataRoot, wanted: Wanted, victims: Victims, reason: 
     for held in holders.versions:
         if (held.path / "quality.parquet").exists():
             rewrite_quality_page(root, held.path)
+        rewrite_attribution(root, held.path)
     reports = {held.run: _forget_in_run(root, held.run, victims) for held in holders.runs}
     files = erase_pictures(root, hashes)
     # Last: as long as the manifests name it, the same command finds what is left to do.
