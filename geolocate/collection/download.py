@@ -7,7 +7,8 @@ In: ``found/<shard>.parquet`` and the duplicates. Out: ``manifest/<shard>.parque
 import asyncio
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from geolocate.collection.engine import Engine
 from geolocate.collection.entries import FINAL, ImageKey, ImageRow
 from geolocate.collection.finding import ground
 from geolocate.collection.office import Office, with_office
-from geolocate.collection.records import CollectRequest, Progress, ShardReport, no_progress
+from geolocate.collection.records import CollectRequest, Progress, ShardReport, Verify, no_progress
 from geolocate.collection.shards import (
     FOUND,
     OUTCOME_SCHEMA,
@@ -35,10 +36,11 @@ from geolocate.collection.shards import (
     write_state,
 )
 from geolocate.collection.validation import PASSING
+from geolocate.collection.verifying import is_intact
 from geolocate.manifest import MANIFEST_SCHEMA, write_manifest
 from geolocate.manifest.tombstones import is_forgotten
 from geolocate.providers import RefusedError
-from geolocate.records import ImageReason, OutcomeStatus, Panorama
+from geolocate.records import ImageReason, OutcomeStatus, Panorama, Rights, View
 from geolocate.storage import DataRoot
 
 OUTCOMES = "outcomes"
@@ -86,7 +88,7 @@ async def take_shard(office: Office, shard: int, progress: Progress = no_progres
     root, request = office.root, office.request
     files = files_of(root, request.name)
     work = await asyncio.to_thread(_work_of, root, request, files, shard)
-    done = await asyncio.to_thread(_done, root, files, work)
+    done = await asyncio.to_thread(_done, root, request, work)
     if done:
         return ShardReport(shard, done.phase, done.points, done.statuses, done.images, reused=done.images)
     started = time.monotonic()
@@ -95,7 +97,7 @@ async def take_shard(office: Office, shard: int, progress: Progress = no_progres
     engine = await office.engine(OUTCOMES)
     shots = await _fetch(engine, rows, progress)
     outcomes, open_points = _outcomes(shard, work.found, withheld, shots)
-    report = _report(shard, outcomes, engine, time.monotonic() - started)
+    report = replace(_report(shard, outcomes, engine, time.monotonic() - started), replaced=_replaced(engine, shots))
     state = ShardState(report, work.input_hash, open_points)
     await asyncio.to_thread(_write, files, request, Result(shots, outcomes, state))
     engine.check()
@@ -128,12 +130,13 @@ def _work_of(root: DataRoot, request: CollectRequest, files: CollectionFiles, sh
     return Work(shard, found, duplicates, hash_of(body, sorted(duplicates), request.views, request.region))
 
 
-def _done(root: DataRoot, files: CollectionFiles, work: Work) -> ShardReport | None:
+def _done(root: DataRoot, request: CollectRequest, work: Work) -> ShardReport | None:
     """Return what an earlier run reported of the shard, when nothing of it is open or damaged."""
+    files = files_of(root, request.name)
     state = read_state(files.statistics(OUTCOMES, work.shard))
     if state is None or state.open_points or state.input_hash != work.input_hash:
         return None
-    return state.report if _is_whole(root, files, work.shard) else None
+    return state.report if _is_whole(root, files, work.shard, request.verify) else None
 
 
 def _write(files: CollectionFiles, request: CollectRequest, result: Result) -> None:
@@ -144,13 +147,15 @@ def _write(files: CollectionFiles, request: CollectRequest, result: Result) -> N
     write_state(files.statistics(OUTCOMES, shard), result.state)
 
 
-def _is_whole(root: DataRoot, files: CollectionFiles, shard: int) -> bool:
+def _is_whole(root: DataRoot, files: CollectionFiles, shard: int, verify: Verify) -> bool:
     """Look for what a finished shard has written: a table or a picture that was lost since is to be mended."""
     manifest = files.table(MANIFEST, shard)
     if not manifest.exists() or not files.table(OUTCOMES, shard).exists():
         return False
-    kept = pq.read_table(manifest, columns=["sha256", "bytes"]).to_pylist()
-    return all(root.has_image(row["sha256"], row["bytes"]) for row in kept)
+    if verify == "none":
+        return True
+    kept = pq.read_table(manifest, columns=["sha256", "bytes"]).to_pydict()
+    return all(is_intact(root, *image, verify) for image in zip(kept["sha256"], kept["bytes"], strict=True))
 
 
 def _withheld(root: DataRoot, found: list[dict[str, Any]], duplicates: set[str]) -> dict[str, OutcomeStatus]:
@@ -230,6 +235,8 @@ def status_of(reasons: list[ImageReason | None]) -> OutcomeStatus:
 
 def _outcome(shard: int, row: dict[str, Any], status: str, shots: list[Shot]) -> dict[str, Any]:
     reasons = {f"{shot.key.view.heading:g}": str(shot.reason) for shot in shots if shot.reason}
+    if row.get("reason"):
+        reasons["all"] = row["reason"]
     names = ("point_id", "group_id", "draws", "misses", "source_id", "lat", "lon", "requested_lat", "requested_lon")
     return {name: row[name] for name in names} | {
         "shard": shard,
@@ -249,6 +256,12 @@ def _write_manifest(files: CollectionFiles, request: CollectRequest, shard: int,
 _ADMIN = ("country", "admin1", "admin2")
 
 
+@lru_cache(maxsize=256)
+def _fields(record: View | Rights) -> dict[str, Any]:
+    """All pictures of a collection share a few views and one set of rights; only to be read."""
+    return asdict(record)
+
+
 def _image_row(shot: Shot, image: ImageRow) -> dict[str, Any]:
     """Return the manifest's row of one picture."""
     rights = image.rights or shot.panorama.rights
@@ -257,11 +270,16 @@ def _image_row(shot: Shot, image: ImageRow) -> dict[str, Any]:
     return (
         {"image_id": shot.key.image_id, "panorama_id": shot.row["source_id"]}
         | {name: getattr(shot.panorama, name) for name in seen}
-        | asdict(shot.key.view)
+        | _fields(shot.key.view)
         | {name: shot.row[name] for name in copied}
-        | asdict(rights)
+        | _fields(rights)
         | {"world": str(rights.world), "sha256": image.sha256, "bytes": image.bytes, "fetched_at": image.answered_at}
     )
+
+
+def _replaced(engine: Engine, shots: list[Shot]) -> int:
+    """Count the pictures that were damaged and are there again."""
+    return sum(shot.image is not None and shot.key in engine.damaged for shot in shots)
 
 
 def _report(shard: int, outcomes: list[dict[str, Any]], engine: Engine, seconds: float) -> ShardReport:

@@ -6,6 +6,7 @@ shard share one engine, which counts them; what all shards share is opened by of
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from geolocate.collection.keeping import Answer, Keeper
 from geolocate.collection.ledger import Ledger
 from geolocate.collection.records import CollectRequest, Progress
 from geolocate.collection.throttle import StoppedError, Throttle
+from geolocate.collection.verifying import is_intact
 from geolocate.collection.writer import LedgerWriter
 from geolocate.errors import GeolocateError, ProviderError
 from geolocate.providers import Provider, RefusedError, ThrottledError, UnreachableError
@@ -56,6 +58,8 @@ class Engine:
         self.provider = desk.provider
         self.throttle = throttle
         self.sent = Sent()
+        #: The pictures that were kept once and are no longer what was kept.
+        self.damaged: set[ImageKey] = set()
         self._root = root
         self._request = request
         self._writer = desk.writer
@@ -113,17 +117,30 @@ class Engine:
         return [ImageKey(self.provider.realm, panorama.provider, panorama.source_id, view) for view in views]
 
     async def known(self, keys: Sequence[ImageKey]) -> list[ImageRow | None]:
-        """Return what the ledger knows of the pictures; one whose file is gone or cut may be asked for again."""
+        """Return what the ledger knows of the pictures; one whose file is gone or damaged may be asked for again."""
+        rows = await self._writer.read(lambda ledger: ledger.images(keys))
+        damaged = await asyncio.to_thread(self._find_damaged, keys, rows)
+        if not damaged:
+            return rows
+        for key in damaged:
+            log.warning("picture %s is gone from the store or damaged: asking for it again", key.image_id)
+        self.damaged |= set(damaged)
 
-        def read(ledger: Ledger) -> list[ImageRow | None]:
-            rows = [ledger.image(key) for key in keys]
-            for key, row in zip(keys, rows, strict=True):
-                if row and row.state == "kept" and not self._root.has_image(str(row.sha256), row.bytes or 0):
-                    log.warning("picture %s is no longer in the store: asking for it again", key.image_id)
+        def reopen(ledger: Ledger) -> None:
+            for key, row in damaged.items():
+                # Another process may have mended it in the meantime.
+                if ledger.image(key) == row:
                     ledger.reopen(key)
-            return [ledger.image(key) for key in keys]
 
-        return await self._writer.do(read)
+        await self._writer.do(reopen)
+        return await self._writer.read(lambda ledger: ledger.images(keys))
+
+    def _find_damaged(self, keys: Sequence[ImageKey], rows: Sequence[ImageRow | None]) -> dict[ImageKey, ImageRow]:
+        pairs = zip(keys, rows, strict=True)
+        return {key: row for key, row in pairs if row and row.state == "kept" and not self._is_intact(row)}
+
+    def _is_intact(self, row: ImageRow) -> bool:
+        return is_intact(self._root, str(row.sha256), row.bytes or 0, self._request.verify)
 
     async def fetch(self, key: ImageKey, panorama: Panorama) -> ImageRow | ImageReason:
         """Ask for one picture until it is there, or no further attempt helps; return its row or why there is none."""
@@ -222,8 +239,10 @@ class Engine:
         log.debug("%s", error)
 
     def _search_key(self, point: SamplePoint) -> SearchKey:
-        lat, lon = round(point.lat, 7), round(point.lon, 7)
-        return SearchKey(self.provider.name, self.provider.realm, lat, lon, point.radius_m, self.provider.source)
+        """Name a search by what was asked; a position that is unknown stands as 0, for the id says what is meant."""
+        lat, lon = (0.0 if math.isnan(degrees) else round(degrees, 7) for degrees in (point.lat, point.lon))
+        source = f"{self.provider.source} id={point.source_id}" if point.source_id else self.provider.source
+        return SearchKey(self.provider.name, self.provider.realm, lat, lon, point.radius_m, source)
 
 
 _REASONS: dict[type[ProviderError], ImageReason] = {

@@ -13,7 +13,7 @@ import fcntl
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple
 from datetime import UTC, datetime
@@ -37,6 +37,8 @@ from geolocate.records import ImageReason, Miss, Panorama, Rights
 
 SCHEMA_VERSION = 1
 _BUSY_MS = 120_000
+#: So many keys are looked up in one query.
+_AT_ONCE = 200
 _TABLES = """
 CREATE TABLE lookups (
     provider TEXT NOT NULL, world TEXT NOT NULL, lat REAL NOT NULL, lon REAL NOT NULL, radius_m REAL NOT NULL,
@@ -154,6 +156,18 @@ class Ledger:
                 "SELECT * FROM images WHERE world = ? AND image_id = ?", (key.world, key.image_id)
             ).fetchone()
         return _image_row(row) if row else None
+
+    def images(self, keys: Sequence[ImageKey]) -> list[ImageRow | None]:
+        """Return what is known about each picture, None where nothing is."""
+        known: dict[tuple[str, str], ImageRow] = {}
+        with _storage_errors(self._path):
+            for start in range(0, len(keys), _AT_ONCE):
+                some = keys[start : start + _AT_ONCE]
+                wanted = [text for key in some for text in (key.world, key.image_id)]
+                query = f"SELECT * FROM images WHERE (world, image_id) IN (VALUES {', '.join(['(?, ?)'] * len(some))})"  # noqa: S608
+                for row in self._db.execute(query, wanted):
+                    known[row["world"], row["image_id"]] = _image_row(row)
+        return [known.get((key.world, key.image_id)) for key in keys]
 
     def reserve(self, collection: str, key: ImageKey, micro_usd: int, caps: Caps) -> Charge | ImageRow | None:
         """Claim the picture and set its price aside, inside a transaction.

@@ -58,7 +58,8 @@ class ShardReport:
     """What one phase of one shard did in this run; a finished shard sends no request.
 
     ``statuses`` counts the shard's planned points; ``reused`` the answers or pictures that were there already;
-    ``price_usd`` what the requests of this run cost.
+    ``price_usd`` what the requests of this run cost; ``replaced`` the pictures that were gone from the store or
+    damaged, and were fetched again.
     """
 
     shard: int
@@ -72,6 +73,7 @@ class ShardReport:
     bytes: int = 0
     price_usd: float = 0.0
     seconds: float = 0.0
+    replaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -422,3 +422,24 @@ def test_the_ledger_reconciles_with_what_the_server_saw(root, server, request_fo
     assert charges["billed"] == 36 == summary.image_requests
     assert charges["billed"] + charges["free"] == len(server.images)
     assert paid == 36 * 7000
+
+
+def zero_the_middle(path):
+    body = path.read_bytes()
+    middle = len(body) // 2
+    path.write_bytes(body[:middle] + bytes(20) + body[middle + 20 :])
+
+
+@pytest.mark.parametrize(("verify", "fetched"), [("none", 0), ("size", 1), ("hash", 2)])
+def test_a_rerun_looks_as_far_into_the_pictures_as_it_is_told(root, request_for, caplog, verify, fetched):
+    """One file is cut and another is zeroed in its middle, which a decode would accept."""
+    plan = plan_of(3)
+    collect(root, request_for(), plan)
+    cut, zeroed = (root.image(sha256) for sha256 in read_manifest(root.collection("c") / "manifest")["sha256"][:2])
+    cut.write_bytes(cut.read_bytes()[:100])
+    zero_the_middle(zeroed)
+    assert collect(root, request_for(verify=verify), plan).run_image_requests == fetched
+    assert caplog.text.count("asking for it again") == fetched
+    state = json.loads((root.collection("c") / "outcomes" / "00000.json").read_text())
+    assert state["report"]["replaced"] == fetched
+    assert validate_collection(root, "c").ok == (fetched == 2)
