@@ -8,13 +8,13 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 from google_streetview import helpers
 from yarl import URL
 
-from geolocate.errors import ProviderError
 from geolocate.geography.distances import haversine_km
 from geolocate.providers.protocol import RefusedError, ThrottledError, UnreachableError
 from geolocate.providers.signing import redact, sign
@@ -199,7 +199,8 @@ class GoogleStreetView:
         if status == "REQUEST_DENIED":
             raise RefusedError(self._refusal(message))
         if status == "INVALID_REQUEST":
-            raise ProviderError(
+            # Of one point it may be a passing whim, and must not end the others; of all, the throttle stops everything.
+            raise UnreachableError(
                 f"{self._host} calls the request for {point.lat:.5f}, {point.lon:.5f} invalid ({message[:200]}): "
                 "check the plan's positions and radius"
             )
@@ -221,8 +222,14 @@ class GoogleStreetView:
         if not _is_google(source_id, attribution):
             return Miss(OutcomeStatus.WRONG_PROVIDER, f"{source_id[:40]} {attribution[:60]}".strip())
         rights = self.rights if self.rights.attribution else replace(self.rights, attribution=attribution)
-        captured = str(answer["date"]) if answer.get("date") else None
-        return Panorama(self.name, source_id, lat, lon, captured, rights, creator=attribution)
+        return Panorama(self.name, source_id, lat, lon, _captured(answer.get("date")), rights, creator=attribution)
+
+
+def _captured(date: object) -> str | None:
+    """Return the capture month, None where there is none or it is still to come; a day for time zones is let pass."""
+    text = str(date or "")
+    latest = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%d")
+    return text if re.fullmatch(r"\d{4}(-\d\d){0,2}", text) and text <= latest[: len(text)] else None
 
 
 def _is_google(source_id: str, attribution: str) -> bool:

@@ -9,7 +9,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geolocate.errors import ProviderError, SettingsError
+from geolocate.errors import SettingsError
 from geolocate.providers.google import (
     IMAGE_PATH,
     METADATA_PATH,
@@ -150,7 +150,7 @@ def test_what_the_metadata_does_not_promise_is_checked(server, answer, status):
     [
         (lambda: web.json_response({"status": "OVER_QUERY_LIMIT"}), ThrottledError),
         (lambda: web.json_response({"status": "REQUEST_DENIED", "error_message": f"bad {KEY}"}), RefusedError),
-        (lambda: web.json_response({"status": "INVALID_REQUEST"}), ProviderError),
+        (lambda: web.json_response({"status": "INVALID_REQUEST"}), UnreachableError),
         (lambda: web.json_response({"status": "UNKNOWN_ERROR"}), UnreachableError),
         (lambda: web.json_response(["no", "object"]), UnreachableError),
         (lambda: web.Response(text="<html>proxy</html>"), UnreachableError),
@@ -179,6 +179,14 @@ def test_a_body_without_end_is_cut(server):
     server.on_metadata = lambda request: web.Response(body=json.dumps({"x": "y" * 20_000_000}).encode())
     with pytest.raises(UnreachableError):
         ask(server, lambda client: client.find(POINT))
+
+
+@pytest.mark.parametrize(("date", "captured"), [("2021-07", "2021-07"), ("2091-07", None), ("", None), ("July", None)])
+def test_a_capture_month_that_is_still_to_come_is_none(server, date, captured):
+    place = {"lat": POINT.lat, "lng": POINT.lon}
+    answer = {"status": "OK", "pano_id": "x" * 22, "location": place, "date": date, "copyright": "© Google"}
+    server.on_metadata = lambda request: web.json_response(answer)
+    assert ask(server, lambda client: client.find(POINT)).captured == captured
 
 
 def test_a_request_on_a_broken_connection_is_not_sent_again_unseen(server):
