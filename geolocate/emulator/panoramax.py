@@ -6,7 +6,6 @@ it. A page that does not hold all says where the next one is.
 """
 
 import asyncio
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -15,17 +14,14 @@ from typing import Any
 from uuid import UUID
 
 from aiohttp import web
-from PIL import Image
 
 from geolocate.emulator.answers import INSTEAD, Answer, jpeg_answer, send, text_answer
-from geolocate.emulator.cache import PictureCache
-from geolocate.emulator.camera import Camera
 from geolocate.emulator.config import EmulatorConfig
+from geolocate.emulator.contributed import ContributedPictures
 from geolocate.emulator.contributors import Contribution, contribution_by_bytes, contributions_in_box
 from geolocate.emulator.fault_names import Fault
 from geolocate.emulator.faults import FaultDice
 from geolocate.emulator.parameters import BadRequestError
-from geolocate.emulator.spheres import cameras_around, sphere_of
 from geolocate.emulator.studio import Studio
 from geolocate.emulator.tally import Tally
 from geolocate.geography.distances import haversine_km
@@ -37,9 +33,6 @@ PICTURE_PATH = "/api/pictures/{id}/{size}.jpg"
 SERVICE = "panoramax"
 #: Widths in pixels of the sizes; the highest one has the sensor's.
 _WIDTHS = {"hd": None, "sd": 2048, "thumb": 500}
-_QUALITY = 75
-#: Flat scenes are drawn so wide and scaled: they hold no finer detail.
-_DRAWN = 640
 #: Pictures a page, unless another number is asked for, and the most that may be.
 _PAGE, _MOST = 10, 10_000
 _METRES_A_DEGREE = 111_195.0
@@ -65,10 +58,9 @@ class PanoramaxService:
 
     def __init__(self, config: EmulatorConfig, studio: Studio, tally: Tally) -> None:
         self._config = config
-        self._studio = studio
         self._tally = tally
         self._dice = FaultDice(config.faults, config.seed)
-        self._finished = PictureCache()
+        self._pictures = ContributedPictures(studio)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Answer under the catalogue's own paths."""
@@ -113,7 +105,7 @@ class PanoramaxService:
         fault = self._fault(request)
         if fault in INSTEAD:
             return await send(request, INSTEAD[fault](), fault)
-        return await send(request, jpeg_answer(await self._taken(one, _WIDTHS[size] or one.lens.width)), fault)
+        return await send(request, jpeg_answer(await self._pictures.taken(one, _WIDTHS[size] or one.lens.width)), fault)
 
     def _fault(self, request: web.Request) -> Fault | None:
         fault = self._dice.fault_for(request.raw_path, _FAULTS)
@@ -162,26 +154,6 @@ class PanoramaxService:
         except ValueError:
             return None
         return contribution_by_bytes(self._config.seed, SERVICE, raw)
-
-    async def _taken(self, one: Contribution, width: int) -> bytes:
-        key = (item_id(one), width)
-        if (body := self._finished.get(key)) is None:
-            make = self._sphere if one.whole else self._flat
-            body = await make(one, width)
-            self._finished.put(key, body)
-        return body
-
-    async def _sphere(self, one: Contribution, width: int) -> bytes:
-        drawn = [self._studio.photograph(one.panorama, camera) for camera in cameras_around(one.azimuth)]
-        views = await asyncio.gather(*drawn)
-        return await asyncio.to_thread(lambda: _jpeg(sphere_of([_opened(view) for view in views], width)))
-
-    async def _flat(self, one: Contribution, width: int) -> bytes:
-        height = int(one.lens.height * width / one.lens.width)
-        drawn_height = round(_DRAWN * one.lens.height / one.lens.width)
-        camera = Camera(one.azimuth, 0.0, one.lens.fov, _DRAWN, drawn_height)
-        view = await self._studio.photograph(one.panorama, camera)
-        return await asyncio.to_thread(lambda: _jpeg(_opened(view).resize((width, height), Image.Resampling.BICUBIC)))
 
 
 def item_id(one: Contribution) -> str:
@@ -273,14 +245,3 @@ def _listed(ids: str) -> list[str]:
 def _bearing(one: Contribution, lat: float, lon: float) -> float:
     east = (lon - one.lon) * math.cos(math.radians(lat))
     return math.degrees(math.atan2(east, lat - one.lat)) % 360
-
-
-def _opened(body: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(body)) as image:
-        return image.convert("RGB")
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=_QUALITY)
-    return out.getvalue()
