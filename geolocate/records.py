@@ -54,7 +54,8 @@ class SamplePoint:
     """A place on the ground where a panorama is wanted.
 
     A planned point may be drawn more than once where there is no imagery: ``draw`` counts from 0, and all draws
-    of one ``point_id`` share its group (the cell or the class that the point was drawn for).
+    of one ``point_id`` share its group (the cell or the class that the point was drawn for). ``source_id`` names the
+    panorama where it is known already: it is looked up by its id, and the position may then be NaN, for unknown.
     """
 
     point_id: str
@@ -64,6 +65,7 @@ class SamplePoint:
     lon: float
     radius_m: float
     sample_weight: float
+    source_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,14 @@ class Panorama:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """No usable panorama at a point: why, in the closed list's word and in the provider's own."""
+    """No usable panorama at a point: why, in the closed list's word and in the provider's own.
+
+    ``reason`` says of a picture that is there why it is of no use.
+    """
 
     status: OutcomeStatus
     detail: str = ""
+    reason: ImageReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

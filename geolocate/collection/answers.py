@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from geolocate.records import Miss, OutcomeStatus, Panorama, Rights, View, World
+from geolocate.records import ImageReason, Miss, OutcomeStatus, Panorama, Rights, View, World
 
 
 def answer_to_json(answer: Panorama | Miss) -> str:
@@ -19,7 +19,8 @@ def answer_from_json(text: str) -> Panorama | Miss:
     """Read an answer that answer_to_json wrote."""
     value: dict[str, Any] = json.loads(text)
     if "status" in value:
-        return Miss(OutcomeStatus(value["status"]), value["detail"])
+        reason = value.get("reason")
+        return Miss(OutcomeStatus(value["status"]), value["detail"], ImageReason(reason) if reason else None)
     return panorama_from(value)
 
 

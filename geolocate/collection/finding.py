@@ -7,6 +7,7 @@ order when a round's answers are all there, so that the result depends on the an
 
 import asyncio
 import json
+import math
 import time
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -37,7 +38,7 @@ from geolocate.geography.distances import haversine_km
 from geolocate.geography.regions import load_region
 from geolocate.manifest.tombstones import is_forgotten
 from geolocate.providers import RefusedError
-from geolocate.records import Miss, OutcomeStatus, Panorama, SamplePoint
+from geolocate.records import ImageReason, Miss, OutcomeStatus, Panorama, SamplePoint
 from geolocate.storage import DataRoot
 
 #: A rerun asks for these again.
@@ -52,6 +53,7 @@ class Search:
     misses: list[OutcomeStatus] = field(default_factory=list)
     panorama: Panorama | None = None
     stopped: OutcomeStatus | None = None
+    reason: ImageReason | None = None
 
     @property
     def next_draw(self) -> SamplePoint | None:
@@ -107,6 +109,7 @@ def searches_of(plan: pd.DataFrame) -> list[Search]:
     """Gather the draws of each planned point, in the plan's order."""
     searches: dict[str, Search] = {}
     names = ["point_id", "draw", "group_id", "lat", "lon", "radius_m", "sample_weight"]
+    names += ["source_id"] if "source_id" in plan else []
     for values in plan.sort_values("draw", kind="stable")[names].itertuples(index=False, name=None):
         point = SamplePoint(*values)
         searches.setdefault(point.point_id, Search([])).draws.append(point)
@@ -134,6 +137,7 @@ def settle_round(
             search.stopped = unanswered
         elif isinstance(answer, Miss):
             search.misses.append(answer.status)
+            search.reason = answer.reason
         elif answer.source_id in claimed:
             search.misses.append(OutcomeStatus.DUPLICATE)
         else:
@@ -172,6 +176,7 @@ def _row(search: Search) -> dict[str, Any]:
         "status": search.status,
         "draws": len(search.misses) + (search.panorama is not None),
         "misses": json.dumps([str(miss) for miss in search.misses]),
+        "reason": None if search.panorama else search.reason,
         "requested_lat": point.lat,
         "requested_lon": point.lon,
         "sample_weight": point.sample_weight,
@@ -179,7 +184,9 @@ def _row(search: Search) -> dict[str, Any]:
     if search.panorama:
         found = search.panorama
         row |= panorama_columns(found)
-        row["snap_m"] = 1000 * float(haversine_km(point.lat, point.lon, found.lat, found.lon))
+        if math.isnan(point.lat):  # it was asked for by its id, from nowhere
+            row |= {"requested_lat": found.lat, "requested_lon": found.lon}
+        row["snap_m"] = 1000 * float(haversine_km(row["requested_lat"], row["requested_lon"], found.lat, found.lon))
     return row
 
 

@@ -29,6 +29,7 @@ FOUND_SCHEMA = pa.schema(
         pa.field("status", pa.string(), nullable=False),
         pa.field("draws", pa.int32(), nullable=False),
         pa.field("misses", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
         pa.field("requested_lat", pa.float64(), nullable=False),
         pa.field("requested_lon", pa.float64(), nullable=False),
         pa.field("sample_weight", pa.float64(), nullable=False),
