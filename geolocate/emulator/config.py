@@ -21,7 +21,8 @@ class EmulatorConfig:
     ``pictures`` "dummy" answers at once with pictures that show nothing and differ by a hash in a comment: for trying
     out how many can be collected, never for learning; they are of a world version of their own.
     ``requests_per_minute`` and ``unsigned_per_day`` limit requests for pictures; with the latter, requests without a
-    signature are answered too, so many a day. None: no limit.
+    signature are answered too, so many a day. None: no limit. ``thumbnail_seconds`` is how long the addresses of
+    Mapillary's thumbnails hold.
     """
 
     host: str = "127.0.0.1"
@@ -35,6 +36,7 @@ class EmulatorConfig:
     pictures: Literal["drawn", "dummy"] = "drawn"
     requests_per_minute: int | None = None
     unsigned_per_day: int | None = None
+    thumbnail_seconds: float = 3600.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served."""

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from geolocate.emulator.config import DEFAULT_PORT, EmulatorConfig
+from geolocate.emulator.mapillary import MapillaryService
 from geolocate.emulator.panoramax import PanoramaxService
 from geolocate.emulator.street_view import IMAGE_PATH, METADATA_PATH, StreetView
 from geolocate.emulator.studio import Studio
@@ -47,6 +48,7 @@ def create_app(config: EmulatorConfig) -> web.Application:
     app = web.Application()
     StreetView(config, studio, tally).add_routes(app.router)
     PanoramaxService(config, studio, tally).add_routes(app.router)
+    MapillaryService(config, studio, tally).add_routes(app.router)
     app.router.add_get("/health", health)
     app.router.add_get("/counters", count)
     app.router.add_get("/faults", faults)
