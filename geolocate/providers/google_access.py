@@ -11,6 +11,8 @@ from geolocate.settings import Settings, revealed
 
 #: The edition of the Maps Platform terms that the row's rights were judged by.
 GOOGLE_TERMS = "google-maps-platform-2026-08"
+#: Requests for pictures that Google answers in a day without a signature.
+UNSIGNED_A_DAY = 25_000
 ADDRESS = Address("street_view_url", "GEOLOCATE_STREET_VIEW_URL", ("googleapis.com", "google.com"))
 
 
@@ -22,7 +24,12 @@ def google_endpoint(settings: Settings, site: Site) -> Endpoint:
     rights = site.emulated_rights if site.world is World.EMULATED else _agreed(settings)
     secret = revealed(settings.google_signing_secret)
     return Endpoint(
-        settings.street_view_url, revealed(settings.google_key), rights, site.realm, signing_secret=secret or None
+        settings.street_view_url,
+        revealed(settings.google_key),
+        rights,
+        site.realm,
+        signing_secret=secret or None,
+        images_a_day=UNSIGNED_A_DAY if site.world is World.REAL and not secret else None,
     )
 
 
@@ -49,4 +56,4 @@ def _google(settings: Settings, site: Site, _rights: Rights | None) -> GoogleStr
     return GoogleStreetView(google_endpoint(settings, site))
 
 
-SOURCE = Source(_google, (ADDRESS,))
+SOURCE = Source(_google, (ADDRESS,), client=GoogleStreetView)

@@ -225,4 +225,4 @@ def _mapillary(settings: Settings, site: Site, _rights: Rights | None) -> Mapill
 
 GRAPH = Address("mapillary_url", "GEOLOCATE_MAPILLARY_URL", ("mapillary.com",))
 TILES = Address("mapillary_tiles_url", "GEOLOCATE_MAPILLARY_TILES_URL", ("mapillary.com",))
-SOURCE = Source(_mapillary, (GRAPH, TILES))
+SOURCE = Source(_mapillary, (GRAPH, TILES), client=Mapillary)

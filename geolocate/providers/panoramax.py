@@ -204,4 +204,4 @@ def _panoramax(settings: Settings, site: Site, _rights: Rights | None) -> Panora
     return Panoramax(ADDRESS.url(settings), rights, site.realm)
 
 
-SOURCE = Source(_panoramax, (ADDRESS,))
+SOURCE = Source(_panoramax, (ADDRESS,), client=Panoramax)

@@ -79,5 +79,5 @@ PROVIDERS: dict[str, Source] = {
     "google": google_access.SOURCE,
     "mapillary": mapillary.SOURCE,
     "panoramax": panoramax.SOURCE,
-    "folder": Source(_folder, check=_check_folder),
+    "folder": Source(_folder, check=_check_folder, client=FolderOfPhotos),
 }

@@ -5,7 +5,7 @@ what they must not be mixed. Every provider module ends in a ``SOURCE`` made of 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from geolocate.errors import RightsError, SettingsError
@@ -54,6 +54,7 @@ class Site:
 class Source:
     """How a provider is made from settings.
 
+    ``client`` is its class, which tells what a picture costs and how fast it may be asked before anything is made.
     ``make`` gets the settings, the site, and the rights that an owner has declared; it sends nothing and raises
     SettingsError or RightsError for what is missing. ``check`` raises the same without opening anything, where making
     opens files.
@@ -62,6 +63,7 @@ class Source:
     make: Callable[[Settings, Site, Rights | None], Provider]
     addresses: tuple[Address, ...] = ()
     check: Callable[[Settings, Rights | None], None] | None = None
+    client: type[Provider] = field(kw_only=True)
 
     def shows_itself(self, settings: Settings) -> bool:
         """Say whether the provider's own hosts are asked; a provider without addresses is its own."""
