@@ -91,6 +91,7 @@ class StreetView:
 
     async def image(self, request: web.Request) -> web.StreamResponse:
         """Answer a picture: drawn, grey, or an error code."""
+        self._tally.counters["image_requests"] += 1
         await self._latency()
         try:
             self._check_access(request)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 #: Names of ``/counters`` that are there from the start, at 0.
-_NAMES = ("metadata", "billed", "images", "drawn", "no_imagery", "refused", "faults")
+_NAMES = ("metadata", "image_requests", "billed", "images", "drawn", "no_imagery", "refused", "faults")
 
 
 @dataclass(slots=True)
