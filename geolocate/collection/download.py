@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from geolocate.collection.assigning import duplicates_in
+from geolocate.collection.assigning import companions_elsewhere, duplicates_in
 from geolocate.collection.engine import Engine
 from geolocate.collection.entries import FINAL, ImageKey, ImageRow
 from geolocate.collection.finding import ground
@@ -39,7 +39,7 @@ from geolocate.collection.validation import PASSING
 from geolocate.collection.verifying import is_intact
 from geolocate.manifest import MANIFEST_SCHEMA, write_manifest
 from geolocate.manifest.tombstones import is_forgotten
-from geolocate.providers import RefusedError
+from geolocate.providers import QuotaError, RefusedError
 from geolocate.records import ImageReason, OutcomeStatus, Panorama, Rights, View
 from geolocate.storage import DataRoot
 
@@ -94,8 +94,8 @@ async def take_shard(office: Office, shard: int, progress: Progress = no_progres
     started = time.monotonic()
     withheld = _withheld(root, work.found, work.duplicates)
     rows = [row for row in work.found if row["status"] == FOUND and row["point_id"] not in withheld]
-    engine = await office.engine(OUTCOMES)
-    shots = await _fetch(engine, rows, progress)
+    engine = await office.engine("fetch")
+    shots = await _fetch(engine, await asyncio.to_thread(_members, root, rows, work.elsewhere), progress)
     outcomes, open_points = _outcomes(shard, work.found, withheld, shots)
     report = replace(_report(shard, outcomes, engine, time.monotonic() - started), replaced=_replaced(engine, shots))
     state = ShardState(report, work.input_hash, open_points)
@@ -111,6 +111,7 @@ class Work:
     shard: int
     found: list[dict[str, Any]]
     duplicates: set[str]
+    elsewhere: set[tuple[str, str]]
     input_hash: str
 
 
@@ -125,9 +126,10 @@ class Result:
 
 def _work_of(root: DataRoot, request: CollectRequest, files: CollectionFiles, shard: int) -> Work:
     found = read_rows(files.table(FOUND, shard))
-    duplicates = duplicates_in(files, shard)
+    duplicates, elsewhere = duplicates_in(files, shard), companions_elsewhere(files, shard)
     body = files.table(FOUND, shard).read_bytes()
-    return Work(shard, found, duplicates, hash_of(body, sorted(duplicates), request.views, request.region))
+    lost = [*sorted(duplicates), *sorted(elsewhere)]
+    return Work(shard, found, duplicates, elsewhere, hash_of(body, lost, request.views, request.region))
 
 
 def _done(root: DataRoot, request: CollectRequest, work: Work) -> ShardReport | None:
@@ -166,13 +168,19 @@ def _withheld(root: DataRoot, found: list[dict[str, Any]], duplicates: set[str])
     return dict.fromkeys(gone, OutcomeStatus.FORGOTTEN) | dict.fromkeys(duplicates, OutcomeStatus.DUPLICATE)
 
 
-async def _fetch(engine: Engine, rows: list[dict[str, Any]], progress: Progress) -> list[Shot]:
-    shots = [
-        Shot(row, member, key)
-        for row in rows
-        for member in panorama_of(row).members
-        for key in engine.image_keys(member)
-    ]
+def _members(
+    root: DataRoot, rows: list[dict[str, Any]], elsewhere: set[tuple[str, str]]
+) -> list[tuple[dict[str, Any], Panorama]]:
+    """Pair each place with its panorama and companions, without those of other places and those to stay forgotten."""
+    members = [(row, member) for row in rows for member in panorama_of(row).members]
+    mine = [pair for pair in members if (pair[0]["point_id"], pair[1].source_id) not in elsewhere]
+    columns = ("source_id", "lat", "lon", "creator")
+    frame = pd.DataFrame([[getattr(one, name) for name in columns] for _, one in mine], columns=columns)
+    return [pair for pair, forgotten in zip(mine, is_forgotten(root, frame), strict=True) if not forgotten]
+
+
+async def _fetch(engine: Engine, members: list[tuple[dict[str, Any], Panorama]], progress: Progress) -> list[Shot]:
+    shots = [Shot(row, member, key) for row, member in members for key in engine.image_keys(member)]
     for shot, known in zip(shots, await engine.known([shot.key for shot in shots]), strict=True):
         shot.result = known if known and known.state in FINAL else None
     missing = [shot for shot in shots if shot.result is None]
@@ -182,11 +190,14 @@ async def _fetch(engine: Engine, rows: list[dict[str, Any]], progress: Progress)
         shot.result = await engine.fetch(shot.key, shot.panorama)
 
     await engine.each(missing, fetch, progress)
-    refused = isinstance(engine.throttle.broken, RefusedError)
+    unasked = _UNASKED.get(type(engine.throttle.broken), ImageReason.UNREACHABLE)
     for shot in shots:
-        if shot.result is None:
-            shot.result = ImageReason.REFUSED if refused else ImageReason.UNREACHABLE
+        shot.result = shot.result or unasked
     return shots
+
+
+#: Why pictures were not asked for, by what has stopped the run.
+_UNASKED = {RefusedError: ImageReason.REFUSED, QuotaError: ImageReason.OVER_QUOTA}
 
 
 def _outcomes(

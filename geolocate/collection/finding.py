@@ -9,7 +9,7 @@ import asyncio
 import json
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -90,7 +90,7 @@ async def search_shard(office: Office, shard: int, plan: pd.DataFrame, progress:
     if state and state.open_points == 0 and state.input_hash == input_hash:
         return _nothing_to_do(state)
     started = time.monotonic()
-    engine = await office.engine(FOUND)
+    engine = await office.engine("find")
     searches = await _search(office, engine, searches_of(plan), progress)
     report = _report(shard, searches, engine.sent, time.monotonic() - started)
     open_points = sum(search.stopped in _OPEN for search in searches)
@@ -124,14 +124,17 @@ async def _search(office: Office, engine: Engine, searches: list[Search], progre
         answers = await engine.find(points, progress)
         refused = isinstance(engine.throttle.broken, RefusedError)
         unanswered = OutcomeStatus.REFUSED if refused else OutcomeStatus.FAILED
-        settle_round(wanted, _judged(office.root, boundary, answers), claimed, unanswered)
+        settle_round(wanted, judged(office.root, boundary, answers), claimed, unanswered)
     return searches
 
 
 def settle_round(
     wanted: list[Search], answers: list[Panorama | Miss | None], claimed: set[str], unanswered: OutcomeStatus
 ) -> None:
-    """Give each search its answer, in the plan's order; the first to claim a panorama has it."""
+    """Give each search its answer, in the plan's order; the first to claim a panorama has it.
+
+    Companions are given away when it is settled whose panorama is whose: no photograph belongs to two places.
+    """
     for search, answer in zip(wanted, answers, strict=True):
         if answer is None:
             search.stopped = unanswered
@@ -143,22 +146,38 @@ def settle_round(
         else:
             claimed.add(answer.source_id)
             search.panorama = answer
+    for search in wanted:
+        if search.panorama and search.panorama.companions:
+            mine = tuple(one for one in search.panorama.companions if one.source_id not in claimed)
+            claimed.update(one.source_id for one in mine)
+            search.panorama = replace(search.panorama, companions=mine)
 
 
-def _judged(root: DataRoot, boundary: Boundary, answers: list[Panorama | Miss | None]) -> list[Panorama | Miss | None]:
+def judged(root: DataRoot, boundary: Boundary, answers: list[Panorama | Miss | None]) -> list[Panorama | Miss | None]:
     """Turn panoramas beyond the region's boundary into misses, for a radius near a border reaches across.
 
-    So is what is to stay forgotten: the panorama itself, its ground or its creator.
+    So is what is to stay forgotten: the panorama itself, its ground or its creator. A companion of such a kind is left
+    out.
     """
-    places = [place for place, answer in enumerate(answers) if isinstance(answer, Panorama)]
+    found = [answer for answer in answers if isinstance(answer, Panorama)]
+    members = [member for panorama in found for member in panorama.members]
     columns = ("source_id", "lat", "lon", "creator")
-    found = pd.DataFrame([[getattr(answers[place], name) for name in columns] for place in places], columns=columns)
-    inside = boundary.contains(found["lat"].to_numpy(float), found["lon"].to_numpy(float))
-    judged = list(answers)
-    for place, keep, forgotten in zip(places, inside, is_forgotten(root, found), strict=True):
+    frame = pd.DataFrame([[getattr(member, name) for name in columns] for member in members], columns=columns)
+    inside = boundary.contains(frame["lat"].to_numpy(float), frame["lon"].to_numpy(float))
+    wrong: dict[int, OutcomeStatus] = {}
+    for member, keep, forgotten in zip(members, inside, is_forgotten(root, frame), strict=True):
         if forgotten or not keep:
-            judged[place] = Miss(OutcomeStatus.FORGOTTEN if forgotten else OutcomeStatus.OUTSIDE)
-    return judged
+            wrong[id(member)] = OutcomeStatus.FORGOTTEN if forgotten else OutcomeStatus.OUTSIDE
+    return [_without(answer, wrong) if isinstance(answer, Panorama) else answer for answer in answers]
+
+
+def _without(panorama: Panorama, wrong: dict[int, OutcomeStatus]) -> Panorama | Miss:
+    """Leave out the companions that are wrong, by their identity; a panorama that is wrong itself is a miss."""
+    if id(panorama) in wrong:
+        return Miss(wrong[id(panorama)])
+    if not panorama.companions:
+        return panorama
+    return replace(panorama, companions=tuple(one for one in panorama.companions if id(one) not in wrong))
 
 
 @lru_cache(maxsize=4)

@@ -70,7 +70,14 @@ OUTCOME_SCHEMA = pa.schema(
     ]
 )
 
-ASSIGNED_SCHEMA = pa.schema([pa.field("point_id", pa.string(), nullable=False), pa.field("shard", pa.int32())])
+#: ``source_id`` names the one photograph that the point loses; null: the whole place.
+ASSIGNED_SCHEMA = pa.schema(
+    [
+        pa.field("point_id", pa.string(), nullable=False),
+        pa.field("shard", pa.int32()),
+        pa.field("source_id", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
