@@ -31,7 +31,7 @@ RUNS = ("cities-s0", "cities-s1")
 def trained_root(folder: Path) -> DataRoot:
     """Collect, publish and train in ``folder``: six cities of 30 places with three views each, two seeds."""
     root = DataRoot(folder)
-    rows = [_city_rows(root, seed, *position) for seed, position in enumerate(CITIES.values())]
+    rows = [city_rows(root, seed, *position) for seed, position in enumerate(CITIES.values())]
     write_manifest(pd.concat(rows, ignore_index=True), root.collection("cities") / "manifest" / "0000.parquet")
     dataset = open_dataset(root, str(publish(root, PublishRequest(name="cities", collections=("cities",), top=20))))
     for seed, run in enumerate(RUNS):
@@ -52,7 +52,7 @@ def picture(hue: float, rng: np.random.Generator, side: int = 64) -> bytes:
     return body.getvalue()
 
 
-def _city_rows(root: DataRoot, seed: int, lat: float, lon: float) -> pd.DataFrame:
+def city_rows(root: DataRoot, seed: int, lat: float, lon: float) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     rows = manifest_rows(30, lat=lat, lon=lon, spread=0.03, seed=seed)
     bodies = [picture(seed / len(CITIES) + rng.normal(0, 0.06), rng) for _ in range(len(rows))]
