@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,12 @@ from rich.table import Table
 
 from geolocate.cli.options import AsJson, Provider, Sample, spread
 from geolocate.settings import settings_from_environment
+from geolocate.storage import DataRoot
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from geolocate.collection.estimate import Estimate
     from geolocate.settings import Settings
 
 
@@ -37,20 +40,76 @@ def plan(
     """
     from geolocate.collection.estimate import estimate
     from geolocate.collection.points import write_plan
+    from geolocate.providers.registry import source_of
 
+    settings = settings_for(provider)
+    source = source_of(settings)
+    if source.check is not None:  # a key or an agreement is not needed yet, the folder of photos is
+        source.check(settings, None)
     planned = plan_of(sample)
     if out:
         write_plan(planned, out)
     if map_file:
         _draw(sample.region, planned, map_file)
-    expected = asdict(estimate(planned))
+    expected = estimate(planned, DataRoot(settings.data), settings, sample.region)
     if as_json:
-        typer.echo(json.dumps(expected, indent=2))
-        return
-    table = Table("what", "how much", title="plan; nothing has been sent")
-    for name, value in expected.items():
-        table.add_row(name.replace("_", " "), f"{value:,}")
-    Console().print(table)
+        typer.echo(json.dumps(asdict(expected), indent=2))
+    else:
+        _show(expected)
+
+
+def _show(expected: "Estimate") -> None:
+    """Print a table of what is expected and what it may come to, and the lines that say what they rest on."""
+    title = f"{expected.provider}, {expected.world} world; nothing has been sent"
+    table = Table("", "expected", "at most", title=title)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, usual, most in _rows(expected):
+        table.add_row(name, usual, most)
+    console = Console()
+    console.print(table)
+    for line in _notes(expected):
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _rows(expected: "Estimate") -> list[tuple[str, str, str]]:
+    most = f"{expected.points:,}"
+    rows = [
+        (f"points in {expected.groups:,} groups", most, most),
+        ("panoramas", f"{expected.panoramas_expected:,}", f"{expected.panoramas_at_most:,}"),
+        (
+            "metadata requests, free",
+            f"{expected.metadata_requests_expected:,}",
+            f"{expected.metadata_requests_at_most:,}",
+        ),
+        ("image requests", f"{expected.image_requests_expected:,}", f"{expected.image_requests_at_most:,}"),
+    ]
+    if expected.list_price_usd_per_1000:
+        rows += [
+            ("price at list, US$", f"{expected.price_usd_at_list:,.2f}", f"{expected.price_usd_at_most:,.2f}"),
+            ("price with the month's discounts, US$", f"{expected.price_usd_expected:,.2f}", ""),
+        ]
+    return [*rows, ("duration", str(timedelta(seconds=expected.seconds_expected)), "")]
+
+
+def _notes(expected: "Estimate") -> list[str]:
+    notes = [f"imagery: {expected.hit_basis}"]
+    if expected.points_known:
+        notes.append(
+            f"the ledger has the answers for {expected.points_known:,} points and {expected.images_known:,} pictures: "
+            "they are not asked for again"
+        )
+    if expected.list_price_usd_per_1000:
+        notes.append(
+            f"price: ${expected.list_price_usd_per_1000:.2f} per 1,000 images, which caps reckon with; discounts: the "
+            "month's first 10,000 free (as practitioners say), $5.60 beyond 100,000; "
+            f"{expected.billed_this_month:,} billed this month in this data root"
+        )
+    slow, fast = expected.images_per_second_lately, expected.requests_per_second
+    pace = f"{fast:,.0f} requests a second, as the provider allows"
+    if slow is not None and slow < fast:
+        pace += f"; {slow:,.0f} images a second, as this machine did lately"
+    return [*notes, f"duration: {pace}"]
 
 
 def plan_of(sample: Sample) -> "pd.DataFrame":

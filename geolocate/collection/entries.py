@@ -3,10 +3,11 @@
 Money is counted in millionths of a dollar.
 """
 
+import math
 from dataclasses import dataclass
 
 from geolocate.manifest.schema import image_id
-from geolocate.records import ImageReason, Rights, View
+from geolocate.records import ImageReason, Rights, SamplePoint, View
 
 #: A picture in one of these states is never asked for again.
 FINAL = ("kept", "rejected", "forgotten")
@@ -30,6 +31,13 @@ class SearchKey:
     lon: float
     radius_m: float
     source: str
+
+    @classmethod
+    def of(cls, point: SamplePoint, provider: str, world: str, source: str) -> "SearchKey":
+        """Name a search by what is asked; a position that is unknown stands as 0, for the id says what is meant."""
+        lat, lon = (0.0 if math.isnan(degrees) else round(degrees, 7) for degrees in (point.lat, point.lon))
+        named = f"{source} id={point.source_id}" if point.source_id else source
+        return cls(provider, world, lat, lon, point.radius_m, named)
 
 
 @dataclass(frozen=True, slots=True)
