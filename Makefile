@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench-emulator bench-ground up down status clean
+.PHONY: help setup demo test check bench-collect bench-emulator bench-ground up down status clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ check: $(STAMP)  ## Lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench-collect: $(STAMP)  ## Images a second of the collector beside a bare loop, requests, google-streetview, img2dataset
+	@$(BIN)/python benchmarks/collect.py --with-img2dataset
 
 bench-emulator: $(STAMP)  ## What the emulator answers a second: pictures, repeats, metadata
 	@$(BIN)/python benchmarks/emulator.py

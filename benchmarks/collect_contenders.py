@@ -53,6 +53,15 @@ def bare(url: str, images: int, concurrency: int, _: Path) -> int:
 
 def collector(url: str, images: int, concurrency: int, folder: Path) -> int:
     """This project's, with everything on, from a plan to the manifest and the totals; searches included."""
+    return collect_pictures(url, images, concurrency, folder, SIDE)
+
+
+def dummies(url: str, images: int, concurrency: int, folder: Path) -> int:
+    """The collector with small pictures, to see how its memory grows."""
+    return collect_pictures(url, images, concurrency, folder, 64)
+
+
+def collect_pictures(url: str, images: int, concurrency: int, folder: Path, side: int) -> int:
     from geolocate.collection import CollectRequest, Pace, collect
     from geolocate.records import View, World
     from geolocate.settings import settings_from_environment
@@ -63,7 +72,7 @@ def collector(url: str, images: int, concurrency: int, folder: Path) -> int:
         name="benchmark",
         settings=settings,
         region="uk",
-        views=tuple(View(heading, width=SIDE, height=SIDE) for heading in HEADINGS),
+        views=tuple(View(heading, width=side, height=side) for heading in HEADINGS),
         concurrency=concurrency,
         # The rate is what is measured here, not what a provider allows.
         pace=Pace(per_second=100_000.0),
@@ -109,6 +118,7 @@ def google_streetview(url: str, images: int, _: int, folder: Path) -> int:
 CONTENDERS: dict[str, Contender] = {
     "bare": bare,
     "collector": collector,
+    "dummies": dummies,
     "requests": pooled_requests,
     "google-streetview": google_streetview,
 }

@@ -4,9 +4,10 @@
 
 The collecting process is the real command line, killed with SIGKILL by its process id. The instants are uniform over
 what is left of its working time, estimated from the requests so far: finding, assigning, fetching, writing tables and
-summing up are all hit, and now and then its start. The same command is then given again, as a person would. At the end every picture is
-compared with the answer of an emulator of the same world that never fails, every missing one is traced to an answer
-that said so, `geolocate data validate` must agree, and what was billed must be explained. Exit code 0: all of it holds.
+summing up are all hit, and now and then its start. The same command is then given again, as a person would. At the end
+every picture is compared with the answer of an emulator of the same world that never fails, every missing one is traced
+to an answer that said so, `geolocate data validate` must agree, and what was billed must be explained. Exit code 0: all
+of it holds.
 """
 
 import argparse
@@ -133,7 +134,7 @@ class Soak:
     def _ended(self, code: int | None, seconds: float) -> None:
         """Go on where the process came to its end first; where nothing is open, let the tables be made anew."""
         self.story.ended_by_itself["done" if code == 0 else self.collector.last_words()] += 1
-        if sum(self.story.ended_by_itself.values()) > 40:
+        if sum(self.story.ended_by_itself.values()) > 15:
             raise SystemExit(f"the collecting process keeps ending: {dict(self.story.ended_by_itself)}")
         if code == 0:
             self._table_s = seconds
