@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench-collect bench-emulator bench-ground up down status clean
+.PHONY: help setup demo test check bench-collect bench-emulator bench-ground soak up down status clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ bench-emulator: $(STAMP)  ## What the emulator answers a second: pictures, repea
 
 bench-ground: $(STAMP)  ## Seconds and memory of planning, merging, labelling, partitioning, validating 1,000,000 points
 	@$(BIN)/python benchmarks/ground.py
+
+soak: $(STAMP)  ## Break a collection of 20,000 images on purpose: faults, kills, a full disk; some ten minutes
+	@$(BIN)/python benchmarks/soak.py
 
 up: $(STAMP)  ## Start the local stack: Prefect server, workers, emulator; prints the UI's address
 	@$(BIN)/python -m deployments.stack up

@@ -66,7 +66,7 @@ def judge(data: Path, name: str, strikes: Iterable[tuple[str, str]], faultless: 
     outcomes = pd.read_parquet(folder / "outcomes.parquet")
     plan = pd.read_parquet(folder / "plan.parquet")
     wrong = asyncio.run(_wrong(data, manifest, faultless))
-    lost = [*_lost_images(outcomes, manifest, struck), *asyncio.run(_lost_points(outcomes, plan, struck, faultless))]
+    lost = [*lost_images(outcomes, manifest, struck), *asyncio.run(_lost_points(outcomes, plan, struck, faultless))]
     statuses = outcomes["status"].value_counts().to_dict()
     return Verdict(len(manifest), len(manifest) + len(lost), tuple(wrong), tuple(lost), statuses)
 
@@ -89,7 +89,7 @@ async def _wrong(data: Path, manifest: pd.DataFrame, url: str) -> list[str]:
     return [line for line in await _all(url, rows, check) if line]
 
 
-def _lost_images(outcomes: pd.DataFrame, manifest: pd.DataFrame, struck: Strikes) -> Iterator[str]:
+def lost_images(outcomes: pd.DataFrame, manifest: pd.DataFrame, struck: Strikes) -> Iterator[str]:
     """Name each picture of a found panorama that is missing though no final answer said so."""
     there = set(zip(manifest["source_id"], manifest["heading"], strict=True))
     found = outcomes[outcomes["status"].isin(["complete", "partial", "no_imagery", "failed", "refused"])]
