@@ -47,6 +47,7 @@ class ImageReason(StrEnum):
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     OVER_BUDGET = "over_budget"
+    OVER_QUOTA = "over_quota"
 
 
 @dataclass(frozen=True, slots=True)

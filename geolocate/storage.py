@@ -69,6 +69,10 @@ class DataRoot:
         """What was measured of the pictures, thumbnails among it, by content hash."""
         return self.path / "store" / "measures"
 
+    def pace(self, provider: str) -> Path:
+        """What all processes that ask a provider share: whose turn is next, and until when all pause."""
+        return self.path / "store" / "pace" / safe_name(provider)
+
     def features(self, encoder: str) -> Path:
         """The cached features of one encoder and transform."""
         return self.path / "store" / "features" / safe_name(encoder)

@@ -197,7 +197,7 @@ async def _fetch(engine: Engine, members: list[tuple[dict[str, Any], Panorama]],
 
 
 #: Why pictures were not asked for, by what has stopped the run.
-_UNASKED = {RefusedError: ImageReason.REFUSED, QuotaError: ImageReason.OVER_QUOTA}
+_UNASKED: dict[type, ImageReason] = {RefusedError: ImageReason.REFUSED, QuotaError: ImageReason.OVER_QUOTA}
 
 
 def _outcomes(

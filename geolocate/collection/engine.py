@@ -6,21 +6,21 @@ shard share one engine, which counts them; what all shards share is opened by of
 
 import asyncio
 import logging
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from geolocate.collection.entries import FINAL, Caps, Charge, ImageKey, ImageRow, SearchKey, Settlement
 from geolocate.collection.keeping import Answer, Keeper
 from geolocate.collection.ledger import Ledger
+from geolocate.collection.quota import quota_used_up
 from geolocate.collection.records import CollectRequest, Progress
 from geolocate.collection.throttle import StoppedError, Throttle
 from geolocate.collection.verifying import is_intact
 from geolocate.collection.writer import LedgerWriter
 from geolocate.errors import GeolocateError, ProviderError
-from geolocate.providers import Provider, RefusedError, ThrottledError, UnreachableError
+from geolocate.providers import Provider, QuotaError, RefusedError, ThrottledError, UnreachableError
 from geolocate.records import ImageReason, Miss, Panorama, SamplePoint
 from geolocate.storage import DataRoot
 
@@ -100,6 +100,8 @@ class Engine:
         name = self._request.name
         try:
             answer = await self.provider.find(point)
+        except QuotaError as error:
+            self._stop(error)
         except (UnreachableError, RefusedError, ThrottledError) as error:
             self._failed(error)
             await self._writer.do(lambda ledger: ledger.count_metadata(name))
@@ -177,8 +179,21 @@ class Engine:
             return await self._send(got, panorama)
 
     async def _reserve(self, key: ImageKey) -> Charge | ImageRow | None:
+        """Claim a picture; raise StoppedError where the provider gives no more of them today."""
         name, price, caps = self._request.name, self.provider.price_micro_usd, self._caps
-        return await self._writer.do(lambda ledger: ledger.reserve(name, key, price, caps))
+        limit = self.provider.images_a_day
+
+        def reserve(ledger: Ledger) -> Charge | ImageRow | QuotaError | None:
+            got = ledger.reserve(name, key, price, caps)
+            if limit is None or not isinstance(got, Charge) or ledger.spend_today(f"{key.provider} images", limit):
+                return got
+            ledger.settle(got, Settlement("open", billed=False, reason=ImageReason.OVER_QUOTA))
+            return quota_used_up(f"images of {key.provider}", limit)
+
+        got = await self._writer.do(reserve)
+        if isinstance(got, QuotaError):
+            self._stop(got)
+        return got
 
     async def _send(self, charge: Charge, panorama: Panorama) -> ImageRow | Settlement:
         """Send one reserved request and settle it, whatever comes of it; return the settlement where it stays open."""
@@ -204,6 +219,10 @@ class Engine:
         return await self._writer.do(lambda ledger: ledger.settle(charge, result))
 
     # Both.
+
+    def _stop(self, error: ProviderError) -> NoReturn:
+        self.throttle.stop(error)
+        raise StoppedError(str(error)) from None
 
     async def each(self, items: Sequence[Item], work: Callable[[Item], Awaitable[None]], progress: Progress) -> None:
         """Work on all items, a limited number at a time; what is left when the provider stops us stays undone.
@@ -239,10 +258,7 @@ class Engine:
         log.debug("%s", error)
 
     def _search_key(self, point: SamplePoint) -> SearchKey:
-        """Name a search by what was asked; a position that is unknown stands as 0, for the id says what is meant."""
-        lat, lon = (0.0 if math.isnan(degrees) else round(degrees, 7) for degrees in (point.lat, point.lon))
-        source = f"{self.provider.source} id={point.source_id}" if point.source_id else self.provider.source
-        return SearchKey(self.provider.name, self.provider.realm, lat, lon, point.radius_m, source)
+        return SearchKey.of(point, self.provider.name, self.provider.realm, self.provider.source)
 
 
 _REASONS: dict[type[ProviderError], ImageReason] = {

@@ -32,36 +32,13 @@ from geolocate.collection.entries import (
     Settlement,
     Totals,
 )
+from geolocate.collection.ledger_schema import bring_up_to_date
 from geolocate.errors import StorageError
 from geolocate.records import ImageReason, Miss, Panorama, Rights
 
-SCHEMA_VERSION = 1
 _BUSY_MS = 120_000
 #: So many keys are looked up in one query.
 _AT_ONCE = 200
-_TABLES = """
-CREATE TABLE lookups (
-    provider TEXT NOT NULL, world TEXT NOT NULL, lat REAL NOT NULL, lon REAL NOT NULL, radius_m REAL NOT NULL,
-    source TEXT NOT NULL, answer TEXT NOT NULL, collection TEXT NOT NULL, answered_at TEXT NOT NULL,
-    PRIMARY KEY (provider, world, lat, lon, radius_m, source)
-) WITHOUT ROWID;
-CREATE TABLE images (
-    world TEXT NOT NULL, image_id TEXT NOT NULL, provider TEXT NOT NULL, source_id TEXT NOT NULL,
-    heading REAL NOT NULL, pitch REAL NOT NULL, fov REAL NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
-    state TEXT NOT NULL, session TEXT, reason TEXT, sha256 TEXT, bytes INTEGER, rights TEXT, answered_at TEXT,
-    PRIMARY KEY (world, image_id)
-) WITHOUT ROWID;
-CREATE INDEX images_by_source ON images (source_id);
-CREATE INDEX images_by_sha256 ON images (sha256);
-CREATE TABLE charges (
-    charge_id INTEGER PRIMARY KEY, collection TEXT NOT NULL, world TEXT NOT NULL, image_id TEXT NOT NULL,
-    micro_usd INTEGER NOT NULL, state TEXT NOT NULL, http_status INTEGER, intended_at TEXT NOT NULL, answered_at TEXT
-);
-CREATE TABLE totals (
-    collection TEXT PRIMARY KEY, metadata_requests INTEGER NOT NULL DEFAULT 0,
-    image_requests INTEGER NOT NULL DEFAULT 0, micro_usd INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-"""
 
 
 class Ledger:
@@ -75,7 +52,8 @@ class Ledger:
             # Changing the journal's mode waits for nobody: one of two that open a new ledger at once would fail.
             with _hold(path.with_suffix(".opening")):
                 self._db = self._open()
-            self._create()
+            with self.transaction():
+                bring_up_to_date(self._db, path)
 
     def __enter__(self) -> Self:
         return self
@@ -110,18 +88,6 @@ class Ledger:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
-
-    def _create(self) -> None:
-        with self.transaction():
-            found = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if found == 0:
-                for statement in _TABLES.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        if found not in (0, SCHEMA_VERSION):
-            raise StorageError(
-                f"{self._path} has version {found}, this program knows {SCHEMA_VERSION}: update the program"
-            )
 
     # Lookups: free, but never asked for twice either.
 
@@ -252,6 +218,17 @@ class Ledger:
         """Count the requests of which nobody knows what came: sent, perhaps, by a run that was killed."""
         query = "SELECT COUNT(*) FROM charges WHERE collection = ? AND state = 'intended'"
         return int(self._db.execute(query, (collection,)).fetchone()[0])
+
+    def spend_today(self, what: str, limit: int) -> bool:
+        """Count one more of what may be asked ``limit`` times a day (UTC), inside a transaction; False at the limit."""
+        day = now()[:10]
+        row = self._db.execute("SELECT requests FROM days WHERE what = ? AND day = ?", (what, day)).fetchone()
+        if row and row["requests"] >= limit:
+            return False
+        self._db.execute(
+            "INSERT INTO days VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET requests = requests + 1", (what, day)
+        )
+        return True
 
     def _claim(self, collection: str, key: ImageKey, micro_usd: int) -> Charge:
         view = key.view

@@ -15,12 +15,15 @@ import numpy as np
 from geolocate.collection.engine import Desk, Engine
 from geolocate.collection.keeping import Keeper
 from geolocate.collection.ledger import Ledger
+from geolocate.collection.quota import DailyGuard
 from geolocate.collection.records import CollectRequest
+from geolocate.collection.shared_pace import SharedPace
 from geolocate.collection.throttle import Throttle
 from geolocate.collection.writer import LedgerWriter
 from geolocate.errors import GeolocateError
-from geolocate.providers import check_endpoint
+from geolocate.providers import Provider, check_endpoint
 from geolocate.providers.registry import provider_from_settings
+from geolocate.providers.sites import Backing
 from geolocate.storage import DataRoot
 
 Item = TypeVar("Item")
@@ -60,19 +63,24 @@ class Office:
             if self._desk is None:
                 self._desk = await self._opened()
         if phase not in self._throttles:
-            self._throttles[phase] = Throttle(self.request.pace, np.random.default_rng())
+            self._throttles[phase] = self._throttle(phase, self._desk.provider)
         return Engine(self.root, self.request, self._desk, self._throttles[phase])
+
+    def _throttle(self, phase: str, provider: Provider) -> Throttle:
+        shared = self._open.enter_context(SharedPace(self.root.pace(provider.name), phase))
+        return Throttle(self.request.pace, np.random.default_rng(), shared, provider.requests_per_second)
 
     async def _opened(self) -> Desk:
         request = self.request
         version = await asyncio.to_thread(check_endpoint, request.settings, request.rights)
-        provider = provider_from_settings(request.settings, version, request.rights)
-        self._open.push_async_callback(provider.close)
         ledger = self._open.enter_context(Ledger(self.root.ledger))
+        writer = await self._open.enter_async_context(LedgerWriter(ledger))
+        provider = provider_from_settings(request.settings, version, Backing(request.rights, DailyGuard(writer)))
+        self._open.push_async_callback(provider.close)
         self._open.enter_context(_quick_turns())
         return Desk(
             provider=provider,
-            writer=await self._open.enter_async_context(LedgerWriter(ledger)),
+            writer=writer,
             keeper=await self._open.enter_async_context(Keeper(self.root)),
             limit=asyncio.Semaphore(request.concurrency),
         )

@@ -1,30 +1,39 @@
 """How fast requests leave, and what happens after a bad answer.
 
-In: a rate, a seed. Out: the moment at which a request may leave; a pause of everybody after a used-up quota; the end
-of everything after a handful of refusals.
+In: a rate, a seed, and what the processes of this machine share. Out: the moment at which a request may leave; a pause
+of everybody after a used-up quota; the end of everything after a handful of refusals.
 """
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
+from geolocate.collection.shared_pace import SharedPace, Turn
 from geolocate.errors import ProviderError
 from geolocate.providers.protocol import RefusedError, ThrottledError
+
+#: So many requests may leave at once after a lull.
+BURST = 10
+#: How many seconds' worth of requests are asked for at a time where turns come from elsewhere.
+_BATCH_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How hard a provider is asked.
 
-    400 a second stays below Google's 30,000 a minute with room for a second process. A provider's Retry-After is
-    honoured up to ``longest_pause_s``: hours have been seen.
+    ``per_second`` None means as fast as the provider's terms allow, see Provider.requests_per_second; it is shared by
+    all processes of the data root. ``source``, where given, is asked for so many turns before they are used, and
+    returns once they are granted: with it several machines share one rate. A provider's Retry-After is honoured up to
+    ``longest_pause_s``: hours have been seen.
     """
 
-    per_second: float = 400.0
+    per_second: float | None = None
+    source: Callable[[int], Awaitable[None]] | None = None
     attempts: int = 5
     #: A picture that was paid for and is none is asked for once more; after that, only by another run.
     paid_attempts: int = 2
@@ -38,25 +47,27 @@ class Pace:
 
 
 class StoppedError(ProviderError):
-    """Everything has stopped: the provider refuses, or nothing answers; the message is its last one."""
+    """Too many bad answers, or the day's quota: no further request of this run will leave."""
 
 
 class Throttle:
-    """A token bucket, a pause and a circuit breaker, shared by all requests of a run.
+    """Turns, pauses and a circuit breaker for all requests of a phase; all but failures are shared by all processes.
 
     Until the first proper answer only one request is under way at a time, so that a wrong key costs a handful of
     requests and not one for every connection.
     """
 
-    def __init__(self, pace: Pace, rng: np.random.Generator) -> None:
+    def __init__(self, pace: Pace, rng: np.random.Generator, shared: SharedPace, per_second: float) -> None:
         self.pace = pace
         self.broken: ProviderError | None = None
         self._rng = rng
-        self._next = time.monotonic()
-        self._paused_until = 0.0
-        self._proved = False
+        self._shared = shared
+        self._per_second = pace.per_second or per_second
+        self._proved = self._troubled = False
         self._probe = asyncio.Lock()
-        self._refusals = self._failures = self._pauses = 0
+        self._failures = 0
+        self._granted = 0
+        self._granting = asyncio.Lock()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -75,15 +86,33 @@ class Throttle:
 
     async def _turn(self) -> None:
         self._check()
-        while (moment := time.monotonic()) < self._paused_until:
+        if self.pace.source is not None:
+            await self._grant(self.pace.source)
+        while True:
+            turn = self._looked_at(self._shared.turn(self._per_second, BURST))
+            if turn.wait_s:
+                await asyncio.sleep(turn.wait_s)
+                turn = self._looked_at(self._shared.held())
+            if not turn.pause_s:
+                return
             # Leaving a pause in step would be the next burst.
-            await asyncio.sleep(self._paused_until - moment + self._rng.uniform(0, self.pace.first_pause_s))
-            self._check()
-        # Ten requests may leave at once after a lull, no more: quotas are counted over short windows too.
-        self._next = max(self._next, moment - 10 / self.pace.per_second) + 1 / self.pace.per_second
-        if self._next > moment:
-            await asyncio.sleep(self._next - moment)
-            self._check()
+            await asyncio.sleep(turn.pause_s + self._rng.uniform(0, self.pace.first_pause_s))
+
+    def _looked_at(self, turn: Turn) -> Turn:
+        self._troubled |= turn.troubled
+        if turn.ended and self.broken is None:
+            self.broken = RefusedError(turn.ended) if turn.refused else StoppedError(turn.ended)
+        self._check()
+        return turn
+
+    async def _grant(self, source: Callable[[int], Awaitable[None]]) -> None:
+        """Use up one turn of a batch that was granted from elsewhere; the first who finds none left gets the next."""
+        async with self._granting:
+            if not self._granted:
+                batch = max(1, math.ceil(self._per_second * _BATCH_S))
+                await source(batch)
+                self._granted = batch
+            self._granted -= 1
 
     def _check(self) -> None:
         if self.broken is not None:
@@ -92,32 +121,38 @@ class Throttle:
     def answered(self) -> None:
         """Tell that a request was answered properly."""
         self._proved = True
-        self._refusals = self._failures = self._pauses = 0
+        self._failures = 0
+        if self._troubled:
+            self._troubled = False
+            self._shared.answered()
 
     def failed(self, error: ProviderError) -> None:
         """Count an answer that was none, and act on its kind: pause everybody, or stop everything."""
         if isinstance(error, ThrottledError):
             self._pause(error)
         elif isinstance(error, RefusedError):
-            self._refusals += 1
-            self._stop_after(self._refusals, self.pace.refusals, error)
+            self._shared.refused(self.pace.refusals, str(error))
+            self._notice(error)
         else:
             self._failures += 1
-            self._stop_after(self._failures, self.pace.failures, error)
+            if self._failures >= self.pace.failures:
+                self.stop(error)
 
-    def _stop_after(self, count: int, limit: int, error: ProviderError) -> None:
-        if count >= limit:
-            self.broken = error
+    def stop(self, error: ProviderError) -> None:
+        """Let no further request leave."""
+        self.broken = self.broken or error
 
     def _pause(self, error: ThrottledError) -> None:
-        if time.monotonic() < self._paused_until:
-            # Requests that were under way together meet the same used-up quota: one pause for all of them.
-            return
-        self._pauses += 1
-        self._stop_after(self._pauses, self.pace.quota_pauses, error)
         wish = error.retry_after_s
-        seconds = self.back_off_s(self._pauses) if wish is None else min(wish, self.pace.longest_pause_s)
-        self._paused_until = time.monotonic() + seconds
+        seconds = min(wish, self.pace.longest_pause_s) if wish is not None else self.back_off_s(self._shared.pauses + 1)
+        self._shared.pause(seconds, self.pace.quota_pauses, str(error))
+        self._notice(error)
+
+    def _notice(self, error: ProviderError) -> None:
+        """Stop with one's own error where this was the last straw, rather than with what stands in the file."""
+        self._troubled = True
+        if self._shared.held().ended:
+            self.stop(error)
 
     def back_off_s(self, attempt: int) -> float:
         """Return a full-jitter pause: uniform between 0 and a bound that doubles with each attempt from 1 on."""

@@ -38,6 +38,7 @@ PASSING = frozenset(
         ImageReason.REFUSED,
         ImageReason.UNREACHABLE,
         ImageReason.OVER_BUDGET,
+        ImageReason.OVER_QUOTA,
     }
 )
 
@@ -86,7 +87,7 @@ def _from_pixels(body: bytes, view: View) -> ImageReason | None:
 
 
 def _opened(body: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(body), formats=("JPEG", "MPO"))
+    return Image.open(io.BytesIO(body), formats=("JPEG",))
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -41,6 +41,7 @@ class Endpoint:
     rights: Rights
     realm: str
     signing_secret: str | None = None
+    images_a_day: int | None = None
 
     def __repr__(self) -> str:
         return f"Endpoint({self.base_url!r}, realm={self.realm!r})"
@@ -102,12 +103,15 @@ class GoogleStreetView:
     name = "google"
     source = "outdoor"
     price_micro_usd = PRICE_MICRO_USD
+    #: Below 30,000 a minute, with room for whoever else uses the key.
+    requests_per_second = 400.0
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._session: aiohttp.ClientSession | None = None
         self.rights = endpoint.rights
         self.realm = endpoint.realm
+        self.images_a_day = endpoint.images_a_day
 
     async def find(self, point: SamplePoint) -> Panorama | Miss:
         """Ask the free metadata once; see Provider."""

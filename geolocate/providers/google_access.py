@@ -5,7 +5,7 @@ In: settings and the site. Out: a client whose rights are those of the endpoint 
 
 from geolocate.errors import RightsError, SettingsError
 from geolocate.providers.google import Endpoint, GoogleStreetView
-from geolocate.providers.sites import Address, Site, Source
+from geolocate.providers.sites import Address, Backing, Site, Source
 from geolocate.records import Rights, World
 from geolocate.settings import Settings, revealed
 
@@ -52,7 +52,7 @@ def _agreed(settings: Settings) -> Rights:
     )
 
 
-def _google(settings: Settings, site: Site, _rights: Rights | None) -> GoogleStreetView:
+def _google(settings: Settings, site: Site, _backing: Backing) -> GoogleStreetView:
     return GoogleStreetView(google_endpoint(settings, site))
 
 

@@ -24,8 +24,8 @@ from geolocate.providers.coverage_store import CoverageStore
 from geolocate.providers.http_client import HttpClient
 from geolocate.providers.mapillary_entities import FACTS, NAME, Answered, Entity, error_in, judged, panorama_of
 from geolocate.providers.places import Sighting, pictures_of_place
-from geolocate.providers.protocol import ThrottledError, UnreachableError
-from geolocate.providers.sites import Address, Site, Source
+from geolocate.providers.protocol import Guard, ThrottledError, UnreachableError
+from geolocate.providers.sites import Address, Backing, Site, Source
 from geolocate.providers.spheres import Spheres
 from geolocate.providers.vector_tiles import Tile
 from geolocate.records import Miss, OutcomeStatus, Panorama, Picture, Rights, SamplePoint, View, World
@@ -66,9 +66,11 @@ class Mapillary:
     price_micro_usd = 0
     #: Below the 60,000 entities a minute that Mapillary allows an application.
     requests_per_second = 100.0
+    images_a_day: int | None = None
 
-    def __init__(self, endpoint: MapillaryEndpoint) -> None:
+    def __init__(self, endpoint: MapillaryEndpoint, guard: Guard) -> None:
         self._endpoint = endpoint
+        self._guard = guard
         self._http = HttpClient()
         self._coverage = CoverageStore(endpoint.folder, self._tile)
         self._facts = Batches(lambda ids: self._entities(ids, FACTS))
@@ -126,6 +128,7 @@ class Mapillary:
 
     async def _tile(self, tile: Tile) -> bytes:
         """Ask for one coverage tile; tiles take the token in the URL only."""
+        await self._guard.spend("Mapillary tiles", DAILY_TILES)
         token = quote(self._endpoint.token, safe="")
         url = f"{self._endpoint.tiles_url.rstrip('/')}{TILES_PATH}/{tile.path}?access_token={token}"
         answer, wait_s = await self._http.send(url, largest=_LARGEST_ANSWER)
@@ -208,7 +211,7 @@ def _fitted(picture: Picture, view: View) -> Picture:
     return replace(picture, body=out.getvalue())
 
 
-def _mapillary(settings: Settings, site: Site, _rights: Rights | None) -> Mapillary:
+def _mapillary(settings: Settings, site: Site, backing: Backing) -> Mapillary:
     token = settings.mapillary_token.get_secret_value().strip() if settings.mapillary_token else ""
     if not token:
         raise SettingsError(
@@ -220,7 +223,9 @@ def _mapillary(settings: Settings, site: Site, _rights: Rights | None) -> Mapill
     # Tiles of the emulated world must never stand in for real ones, nor one version for another.
     kept = NAME if site.world is World.REAL else f"{NAME}-{re.sub('[^A-Za-z0-9.-]', '-', site.realm)}"
     folder = settings.data / "store" / "coverage" / kept
-    return Mapillary(MapillaryEndpoint(GRAPH.url(settings), TILES.url(settings), token, rights, site.realm, folder))
+    return Mapillary(
+        MapillaryEndpoint(GRAPH.url(settings), TILES.url(settings), token, rights, site.realm, folder), backing.guard
+    )
 
 
 GRAPH = Address("mapillary_url", "GEOLOCATE_MAPILLARY_URL", ("mapillary.com",))

@@ -20,7 +20,7 @@ from geolocate.providers.http_client import HttpClient
 from geolocate.providers.panoramax_items import NAME, Item, list_in, panorama_of, position_of
 from geolocate.providers.places import PLACE_M, Sighting, pictures_of_place
 from geolocate.providers.protocol import RefusedError, UnreachableError
-from geolocate.providers.sites import Address, Site, Source
+from geolocate.providers.sites import Address, Backing, Site, Source
 from geolocate.providers.spheres import Spheres
 from geolocate.records import Miss, OutcomeStatus, Panorama, Picture, Rights, SamplePoint, View, World
 from geolocate.settings import Settings
@@ -50,6 +50,7 @@ class Panoramax:
     price_micro_usd = 0
     #: Nothing is said about how fast one may ask; volunteers run it.
     requests_per_second = 10.0
+    images_a_day: int | None = None
 
     def __init__(self, base_url: str, rights: Rights, realm: str) -> None:
         self._base_url = base_url.rstrip("/")
@@ -198,7 +199,7 @@ class _Around:
         return 1000 * haversine_km(self.point.lat, self.point.lon, lat, lon)
 
 
-def _panoramax(settings: Settings, site: Site, _rights: Rights | None) -> Panoramax:
+def _panoramax(settings: Settings, site: Site, _backing: Backing) -> Panoramax:
     real = Rights("", "", "open-licence", World.REAL, TERMS)
     rights = site.emulated_rights if site.world is World.EMULATED else real
     return Panoramax(ADDRESS.url(settings), rights, site.realm)

@@ -34,12 +34,36 @@ class RefusedError(ProviderError):
     """The key, the agreement or the account is not accepted: no further attempt will help."""
 
 
+class QuotaError(ProviderError):
+    """What may be asked of the provider in a day has been asked today: nothing more leaves until tomorrow."""
+
+
+class Guard(Protocol):
+    """Counts what a provider may be asked only so often a day, over all processes of the data root."""
+
+    async def spend(self, what: str, limit_a_day: int) -> None:
+        """Count one request of the kind ``what``, such as "mapillary tiles", for today (UTC), before it leaves.
+
+        Raises QuotaError when the day's limit is used up.
+        """
+        ...
+
+
+class Unlimited:
+    """The guard of whoever sends nothing, or may ask as often as they like."""
+
+    async def spend(self, what: str, limit_a_day: int) -> None:
+        """Let it pass."""
+
+
 class Provider(Protocol):
     """A source of street-level pictures.
 
     ``realm`` tells answers apart that must never stand in for each other: the world, and the emulated world's
     version. ``source`` is the filter that a search was made with; both are part of the ledger's keys.
     ``price_micro_usd`` is what one image request costs, in millionths of a dollar, so that sums stay exact.
+    ``requests_per_second`` is how fast its terms allow to ask; ``images_a_day`` how many pictures, None: as many as one
+    likes.
     """
 
     name: str
@@ -47,6 +71,8 @@ class Provider(Protocol):
     realm: str
     source: str
     price_micro_usd: int
+    requests_per_second: float
+    images_a_day: int | None
 
     async def find(self, point: SamplePoint) -> Panorama | Miss:
         """Return the panorama nearest to the point, or why none is usable. Free.

@@ -4,13 +4,12 @@ In: settings. Out: a provider whose rights belong to the endpoint that will answ
 at the end; what it needs of the settings stands in its own module.
 """
 
-from pathlib import Path
-
 from geolocate.errors import ProviderError, RightsError, SettingsError
 from geolocate.providers import google_access, mapillary, panoramax
-from geolocate.providers.folder import FolderOfPhotos
+from geolocate.providers.folder import LAYOUTS, FolderOfPhotos, PhotoFolder
+from geolocate.providers.photo_places import FolderOptions
 from geolocate.providers.protocol import Provider
-from geolocate.providers.sites import Site, Source
+from geolocate.providers.sites import Backing, Site, Source
 from geolocate.records import Rights, World
 from geolocate.settings import Settings
 
@@ -23,16 +22,16 @@ def source_of(settings: Settings) -> Source:
     return source
 
 
-def provider_from_settings(settings: Settings, world_version: str = "", rights: Rights | None = None) -> Provider:
+def provider_from_settings(settings: Settings, world_version: str = "", backing: Backing | None = None) -> Provider:
     """Return the provider named in the settings; no request is sent.
 
     ``world_version`` is what the endpoint says about the emulated world that it shows, see check_endpoint;
-    ``rights`` are those that the owner of a folder of photos declares.
+    ``backing`` holds the rights that the owner of a folder of photos declares, and who counts requests.
     Raises ProviderError for an unknown name, SettingsError for a setting that is missing, and RightsError where
     Google's own host is meant but no agreement is named.
     """
     source = source_of(settings)
-    return source.make(settings, source.site(settings, world_version), rights)
+    return source.make(settings, source.site(settings, world_version), backing or Backing())
 
 
 def check_provider(settings: Settings, rights: Rights | None = None) -> None:
@@ -41,7 +40,7 @@ def check_provider(settings: Settings, rights: Rights | None = None) -> None:
     if source.check is not None:
         source.check(settings, rights)
     else:
-        provider_from_settings(settings, rights=rights)
+        provider_from_settings(settings, backing=Backing(rights))
 
 
 def world_of(settings: Settings) -> World:
@@ -55,7 +54,7 @@ def shows_google_itself(settings: Settings) -> bool:
     return google_access.ADDRESS.is_own(settings)
 
 
-def _declared(settings: Settings, rights: Rights | None) -> tuple[Path, Rights]:
+def _declared(settings: Settings, rights: Rights | None) -> tuple[PhotoFolder, Rights]:
     """Return the folder and its owner's rights; only `geolocate data import` gives both."""
     if rights is None:
         raise RightsError(
@@ -64,15 +63,18 @@ def _declared(settings: Settings, rights: Rights | None) -> tuple[Path, Rights]:
         )
     if settings.photos is None:
         raise SettingsError("GEOLOCATE_PHOTOS is not set: name the folder of photos, or use `geolocate data import`")
-    return settings.photos, rights
+    if settings.photos_layout not in LAYOUTS:
+        raise SettingsError(f"GEOLOCATE_PHOTOS_LAYOUT {settings.photos_layout!r}: choose one of {', '.join(LAYOUTS)}")
+    options = FolderOptions(settings.photos_positions, settings.photos_headings, settings.photos_fov)
+    return PhotoFolder(settings.photos, settings.photos_layout, options), rights
 
 
 def _check_folder(settings: Settings, rights: Rights | None) -> None:
     _declared(settings, rights)
 
 
-def _folder(settings: Settings, _site: Site, rights: Rights | None) -> Provider:
-    return FolderOfPhotos(*_declared(settings, rights))
+def _folder(settings: Settings, _site: Site, backing: Backing) -> Provider:
+    return FolderOfPhotos(*_declared(settings, backing.rights))
 
 
 PROVIDERS: dict[str, Source] = {

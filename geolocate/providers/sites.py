@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from geolocate.errors import RightsError, SettingsError
-from geolocate.providers.protocol import Provider
+from geolocate.providers.protocol import Guard, Provider, Unlimited
 from geolocate.records import Rights, World
 from geolocate.settings import Settings
 
@@ -51,16 +51,24 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Backing:
+    """What stands behind a provider: the rights that an owner has declared, and who counts its requests of a day."""
+
+    rights: Rights | None = None
+    guard: Guard = field(default_factory=Unlimited)
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """How a provider is made from settings.
 
     ``client`` is its class, which tells what a picture costs and how fast it may be asked before anything is made.
-    ``make`` gets the settings, the site, and the rights that an owner has declared; it sends nothing and raises
+    ``make`` gets the settings, the site and the backing; it sends nothing and raises
     SettingsError or RightsError for what is missing. ``check`` raises the same without opening anything, where making
     opens files.
     """
 
-    make: Callable[[Settings, Site, Rights | None], Provider]
+    make: Callable[[Settings, Site, Backing], Provider]
     addresses: tuple[Address, ...] = ()
     check: Callable[[Settings, Rights | None], None] | None = None
     client: type[Provider] = field(kw_only=True)

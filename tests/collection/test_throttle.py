@@ -1,19 +1,26 @@
 """How fast requests leave, and what stops them."""
 
 import asyncio
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geolocate.collection.shared_pace import SharedPace
 from geolocate.collection.throttle import Pace, StoppedError, Throttle
 from geolocate.providers import RefusedError, ThrottledError, UnreachableError
 
 
-def throttle(**pace) -> Throttle:
-    return Throttle(Pace(**pace), np.random.default_rng(0))
+@pytest.fixture
+def throttle(tmp_path):
+    def make(**pace) -> Throttle:
+        return Throttle(Pace(**pace), np.random.default_rng(0), SharedPace(tmp_path / "pace", "fetch"), 400.0)
+
+    return make
 
 
 async def _send(gate: Throttle, count: int) -> list[float]:
@@ -28,13 +35,13 @@ async def _send(gate: Throttle, count: int) -> list[float]:
     return moments
 
 
-def test_the_rate_is_kept():
+def test_the_rate_is_kept(throttle):
     started = time.monotonic()
     asyncio.run(_send(throttle(per_second=200), 60))
     assert time.monotonic() - started >= (60 - 10) / 200
 
 
-def test_one_request_at_a_time_until_the_first_answer():
+def test_one_request_at_a_time_until_the_first_answer(throttle):
     async def run():
         gate = throttle(per_second=10_000)
         inside = most = 0
@@ -53,7 +60,7 @@ def test_one_request_at_a_time_until_the_first_answer():
     assert asyncio.run(run()) == 1
 
 
-def test_a_retry_after_of_hours_is_capped_and_one_pause_serves_all():
+def test_a_retry_after_of_hours_is_capped_and_one_pause_serves_all(throttle):
     async def run():
         gate = throttle(longest_pause_s=0.2, first_pause_s=0.01)
         await _send(gate, 1)
@@ -69,7 +76,7 @@ def test_a_retry_after_of_hours_is_capped_and_one_pause_serves_all():
 
 
 @pytest.mark.parametrize(("error", "limit"), [(RefusedError("no"), "refusals"), (UnreachableError("no"), "failures")])
-def test_a_handful_in_a_row_stops_everything(error, limit):
+def test_a_handful_in_a_row_stops_everything(throttle, error, limit):
     async def run():
         gate = throttle(**{limit: 3})
         for _ in range(2):
@@ -89,5 +96,6 @@ def test_a_handful_in_a_row_stops_everything(error, limit):
 @given(st.integers(1, 60), st.integers(0, 2**32))
 def test_pauses_are_jittered_and_bounded(attempt, seed):
     pace = Pace()
-    seconds = Throttle(pace, np.random.default_rng(seed)).back_off_s(attempt)
+    with tempfile.TemporaryDirectory() as folder, SharedPace(Path(folder) / "pace", "fetch") as shared:
+        seconds = Throttle(pace, np.random.default_rng(seed), shared, 400.0).back_off_s(attempt)
     assert 0 <= seconds <= min(pace.longest_pause_s, pace.first_pause_s * 2.0**attempt)

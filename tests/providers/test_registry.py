@@ -5,6 +5,7 @@ import pytest
 from geolocate.errors import ProviderError, RightsError, SettingsError
 from geolocate.providers import check_endpoint, provider_from_settings
 from geolocate.providers.registry import check_provider, shows_google_itself, world_of
+from geolocate.providers.sites import Backing
 from geolocate.records import Rights, World
 from geolocate.settings import GOOGLE_URL, Settings
 from tests.collection.stand_in import running_stand_in
@@ -94,7 +95,8 @@ def test_a_folder_needs_rights_and_a_path(tmp_path):
             with pytest.raises(RightsError, match="data import"):
                 ask(refused)
     with pytest.raises(SettingsError, match="GEOLOCATE_PHOTOS"):
-        provider_from_settings(settings(provider="folder"), rights=Rights("CC0-1.0", "A", "own", World.REAL, "1"))
+        owned = Backing(Rights("CC0-1.0", "A", "own", World.REAL, "1"))
+        provider_from_settings(settings(provider="folder"), backing=owned)
 
 
 def test_the_preflight_names_the_world_version_or_the_way_out():
