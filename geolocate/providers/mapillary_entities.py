@@ -56,14 +56,13 @@ def panorama_of(entity: Entity, rights: Rights) -> Panorama | None:
     whole = bool(entity.get("is_pano"))
     maker = entity.get("creator")
     creator = str(maker.get("username") or "") if isinstance(maker, dict) else ""
-    source_id = str(entity["id"])
     return Panorama(
         provider=NAME,
-        source_id=source_id,
+        source_id=str(entity["id"]),
         lat=position[0],
         lon=position[1],
         captured=_date(entity.get("captured_at")),
-        rights=replace(rights, license=LICENSE, attribution=_attribution(creator, source_id, rights.world)),
+        rights=replace(rights, license=LICENSE, attribution=_attribution(creator, rights.world)),
         sequence_id=str(entity["sequence"]) if entity.get("sequence") else None,
         creator=creator or None,
         camera=" ".join(str(entity[key]) for key in ("make", "model") if entity.get(key)) or None,
@@ -100,11 +99,17 @@ def error_in(answer: Picture) -> dict[str, Any]:
     return error if isinstance(error, dict) else {}
 
 
-def _attribution(creator: str, source_id: str, world: World) -> str:
-    """Name the creator and where the photograph is, as Mapillary's terms ask."""
-    if world is World.EMULATED:
-        return f"{creator or 'unnamed contributor'} on the emulated Mapillary ({source_id})"
-    return f"{creator or 'unnamed contributor'} on Mapillary (https://www.mapillary.com/app/?pKey={source_id})"
+def _attribution(creator: str, world: World) -> str:
+    """Name the creator, with a link to Mapillary, as its legal summary suggests: one line a creator.
+
+    The photograph's own page is ``https://www.mapillary.com/app/?pKey=<source_id>``.
+    """
+    who = f"@{creator}" if creator else "unnamed contributor"
+    return (
+        f"{who} on the emulated Mapillary"
+        if world is World.EMULATED
+        else f"{who} on Mapillary (https://www.mapillary.com)"
+    )
 
 
 def _position(geometry: object) -> tuple[float, float] | None:

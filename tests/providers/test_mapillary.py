@@ -202,7 +202,7 @@ def test_a_place_is_the_nearest_photograph_and_those_beside_it_that_look_elsewhe
         "Maker Model",
     )
     assert place.rights.license == "CC-BY-SA-4.0"
-    assert place.rights.attribution.startswith("ann on the emulated Mapillary")
+    assert place.rights.attribution == "@ann on the emulated Mapillary"
     assert haversine_km(place.lat, place.lon, POINT.lat, POINT.lon) == pytest.approx(0.010, abs=0.001)
 
 
