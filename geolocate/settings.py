@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     panoramax_url: Annotated[str, Field(validation_alias=_named("GEOLOCATE_PANORAMAX_URL"))] = PANORAMAX_URL
     world: Annotated[World | None, Field(validation_alias=_named("GEOLOCATE_WORLD"))] = None
     photos: Annotated[Path | None, Field(validation_alias=_named("GEOLOCATE_PHOTOS"))] = None
+    photos_layout: Annotated[str, Field(validation_alias=_named("GEOLOCATE_PHOTOS_LAYOUT"))] = "photos"
+    photos_positions: Annotated[Path | None, Field(validation_alias=_named("GEOLOCATE_PHOTOS_POSITIONS"))] = None
+    photos_headings: Annotated[tuple[float, ...], Field(validation_alias=_named("GEOLOCATE_PHOTOS_HEADINGS"))] = ()
+    photos_fov: Annotated[float, Field(validation_alias=_named("GEOLOCATE_PHOTOS_FOV"), gt=0, le=120)] = 90.0
     policy: Annotated[Path | None, Field(validation_alias=_named("GEOLOCATE_POLICY"))] = None
 
 

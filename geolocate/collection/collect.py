@@ -167,7 +167,7 @@ def _description(plan: pd.DataFrame, request: CollectRequest) -> dict[str, Any]:
     return {
         "region": request.region,
         "provider": settings.provider,
-        "world": str(world_of(settings)),
+        "world": str(request.rights.world if request.rights else world_of(settings)),
         "views": [asdict(view) for view in request.views],
         "plan_hash": hash_of(plan.to_csv(index=False).encode()),
     }

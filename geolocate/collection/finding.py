@@ -148,7 +148,10 @@ def settle_round(
             search.panorama = answer
     for search in wanted:
         if search.panorama and search.panorama.companions:
-            mine = tuple(one for one in search.panorama.companions if one.source_id not in claimed)
+            # Pictures of one panorama that is flat in each of its views bear its id, and stay with it.
+            kin = search.panorama.source_id
+            others = search.panorama.companions
+            mine = tuple(one for one in others if one.source_id == kin or one.source_id not in claimed)
             claimed.update(one.source_id for one in mine)
             search.panorama = replace(search.panorama, companions=mine)
 

@@ -24,16 +24,17 @@ def cut_view(equirect: Image.Image, view: View, heading_deg: float) -> Image.Ima
     from py360convert import e2p
 
     half_width = math.tan(math.radians(view.fov) / 2)
-    shrink = int(equirect.width / 360 / _pixels_per_degree(view, half_width) / _FINEST)
+    shrink = equirect.width // width_for(view)
     picture = np.asarray(equirect.convert("RGB").reduce(max(1, shrink)))
     turn = (view.heading - heading_deg + 180) % 360 - 180
     fov = _between_centres(half_width, view.width), _between_centres(half_width * view.height / view.width, view.height)
     return Image.fromarray(e2p(picture, fov, turn, view.pitch, (view.height, view.width)))
 
 
-def _pixels_per_degree(view: View, half_width: float) -> float:
-    """Return how fine the view is in its middle."""
-    return view.width / (2 * half_width) * math.pi / 180
+def width_for(view: View) -> int:
+    """Return how many pixels wide a 360° picture need be for this view; more are averaged."""
+    per_degree = view.width / (2 * math.tan(math.radians(view.fov) / 2)) * math.pi / 180
+    return math.ceil(_FINEST * 360 * per_degree)
 
 
 def _between_centres(half_side: float, pixels: int) -> float:

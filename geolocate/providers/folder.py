@@ -1,178 +1,122 @@
-"""A folder of one's own photographs, with positions from EXIF or from a table beside them.
+"""A folder of photographs: one's own by their positions, or Street View pictures that other programs have left.
 
-In: a folder, with ``positions.csv`` (columns ``file, lat, lon`` and optionally ``heading``) or EXIF GPS in the photos,
-and the rights that their owner declares. Out: one panorama with one view a photograph.
+In: a folder and its layout, and the rights that are declared. Out: panoramas: a flat photograph has one view, a 360°
+picture any view that is cut from it here, and the pictures of one place stand together.
 """
 
 import asyncio
-import csv
 import hashlib
 import io
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image
 
-from geolocate.errors import PictureError, ProviderError
+from geolocate.providers.equirectangular import cut_view, width_for
+from geolocate.providers.google_folders import geoguessr_places, google_streetview_places
+from geolocate.providers.photo_places import UNREADABLE, FolderOptions, Photo, Place, own_photos
 from geolocate.records import Miss, OutcomeStatus, Panorama, Picture, Rights, SamplePoint, View, World
 
-POSITIONS = "positions.csv"
-SUFFIXES = (".jpg", ".jpeg")
+#: How a folder may be laid out, and what reads it.
+LAYOUTS: dict[str, Callable[[Path, FolderOptions], list[Place]]] = {
+    "photos": own_photos,
+    "google-streetview": google_streetview_places,
+    "geoguessr-lstm": geoguessr_places,
+}
+#: The layouts whose pictures are Google's: their rights are Google's too, and an agreement is needed.
+OF_GOOGLE = frozenset({"google-streetview", "geoguessr-lstm"})
+_QUALITY = 92
+#: What stands for a picture that does not decode: a beginning without an end.
+_CUT_OFF = b"\xff\xd8"
 
 
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """One photograph whose position is known; heading in degrees clockwise from north, 0 where unknown."""
+@dataclass(frozen=True)
+class PhotoFolder:
+    """A folder, its layout, and what its files do not say."""
 
-    source_id: str
-    file: Path
-    lat: float
-    lon: float
-    heading: float
-    width: int
-    height: int
-    captured: str | None
-    camera: str | None
+    path: Path
+    layout: str = "photos"
+    options: FolderOptions = field(default_factory=FolderOptions)
 
-    @property
-    def view(self) -> View:
-        """The only view that there is of it."""
-        return View(self.heading, width=self.width, height=self.height)
+    def places(self) -> list[Place]:
+        """Return the places that the folder shows. Raises ProviderError for a folder that is not laid out so."""
+        return LAYOUTS[self.layout](self.path, self.options)
 
 
 class FolderOfPhotos:
-    """The provider over a folder; a photograph's id is the hash of its bytes, so that renaming changes nothing."""
+    """The provider over a folder; it asks nobody, and nothing of it costs."""
 
     name = "folder"
-    source = ""
-    realm = World.REAL.value
     price_micro_usd = 0
+    requests_per_second = 10_000.0
+    images_a_day: int | None = None
 
-    def __init__(self, folder: Path, rights: Rights) -> None:
+    def __init__(self, folder: PhotoFolder, rights: Rights) -> None:
         self.rights = rights
-        self.photos, self.without_position = photos_in_folder(folder)
-        self._by_id = {photo.source_id: photo for photo in self.photos}
+        # Pictures of the emulator belong to the version that drew them.
+        emulated = rights.world is World.EMULATED
+        self.realm = f"{rights.world.value}:{rights.terms_version}" if emulated else rights.world.value
+        places = folder.places()
+        self._places = {place.point_id: place for place in places}
+        self._spheres = {photo.source_id: photo for place in places for photo in place.photos if photo.view is None}
+        self._files = {(photo.source_id, photo.view): photo.file for place in places for photo in place.photos}
+        # An answer holds as long as the folder says the same, and the same rights are declared.
+        told = repr((sorted(places, key=lambda place: place.point_id), rights))
+        self.source = hashlib.sha256(told.encode()).hexdigest()[:16]
 
     async def find(self, point: SamplePoint) -> Panorama | Miss:
-        """Return the photograph that the point was planned for; the plan's points are the photographs' own."""
-        photo = self._by_id.get(point.point_id)
-        if photo is None:
-            return Miss(OutcomeStatus.NO_IMAGERY, "no such photo in the folder")
-        return Panorama(
-            self.name,
-            photo.source_id,
-            photo.lat,
-            photo.lon,
-            photo.captured,
-            self.rights,
-            camera=photo.camera,
-            native=photo.view,
-        )
+        """Return the place that the point was planned for; the plan's points are the folder's own places."""
+        place = self._places.get(point.point_id)
+        if place is None:
+            return Miss(OutcomeStatus.NO_IMAGERY, "no longer in the folder")
+        if place.miss is not None:
+            return place.miss
+        first, *others = [self._panorama(photo) for photo in place.photos]
+        return replace(first, companions=tuple(others))
 
     async def fetch(self, panorama: Panorama, view: View) -> Picture:
-        """Read the photograph's file."""
-        photo = self._by_id.get(panorama.source_id)
-        if photo is None:
-            return Picture(b"", "", 404)
-        return Picture(await asyncio.to_thread(photo.file.read_bytes), "image/jpeg", 200)
+        """Read the photograph's file, or cut the view from it."""
+        sphere = self._spheres.get(panorama.source_id)
+        if sphere is not None:
+            return await asyncio.to_thread(_cut, sphere, view)
+        file = self._files.get((panorama.source_id, view))
+        return await asyncio.to_thread(_read, file) if file else Picture(b"", "", 404)
 
     async def close(self) -> None:
         """There is nothing to give back."""
 
-
-def photos_in_folder(folder: Path) -> tuple[list[Photo], list[Path]]:
-    """Return the photographs with a position, in the order of their paths, and the files without one.
-
-    Raises ProviderError when there is no folder or no JPEG in it, PictureError for one that cannot be opened.
-    """
-    if not folder.is_dir():
-        raise ProviderError(f"no folder {folder}: name a folder that holds photographs")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not files:
-        raise ProviderError(f"no photographs in {folder}: .jpg or .jpeg files are needed")
-    table = _positions(folder)
-    photos: dict[str, Photo] = {}
-    without = []
-    for file in files:
-        state = file.stat()
-        photo = _photo(file, state.st_mtime_ns, state.st_size, table.get(file.relative_to(folder).as_posix()))
-        if photo is None:
-            without.append(file)
-        else:
-            photos.setdefault(photo.source_id, photo)
-    return list(photos.values()), without
+    def _panorama(self, photo: Photo) -> Panorama:
+        rights = self.rights
+        return Panorama(
+            photo.provider,
+            photo.source_id,
+            photo.lat,
+            photo.lon,
+            photo.captured,
+            rights if rights.attribution else replace(rights, attribution=photo.attribution),
+            creator=photo.attribution or None,
+            camera=photo.camera,
+            native=photo.view,
+            azimuth=photo.azimuth if photo.view is None else None,
+        )
 
 
-def _positions(folder: Path) -> dict[str, tuple[float, float, float]]:
-    """Read positions.csv where it exists: file -> lat, lon, heading."""
-    path = folder / POSITIONS
-    if not path.exists():
-        return {}
+def _read(file: Path) -> Picture:
+    """Read a file; one that went away since, or was never written, is empty: that says nothing of the panorama."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ProviderError(f"{path} is not UTF-8: save it as CSV in UTF-8") from None
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    missing = {"file", "lat", "lon"} - set(rows.fieldnames or ())
-    if missing:
-        raise ProviderError(f"{path} lacks the columns {', '.join(sorted(missing))}: give file,lat,lon[,heading]")
-    return dict(_rows(path, rows))
+        return Picture(file.read_bytes(), "image/jpeg", 200)
+    except OSError:
+        return Picture(b"", "image/jpeg", 200)
 
 
-def _rows(path: Path, rows: "csv.DictReader[str]") -> Iterator[tuple[str, tuple[float, float, float]]]:
-    for row in rows:
-        try:
-            lat, lon, heading = float(row["lat"]), float(row["lon"]), float(row.get("heading") or 0)
-        except (TypeError, ValueError):  # a short line has None where a number is wanted
-            raise ProviderError(f"{path}, line {rows.line_num}: lat, lon and heading must be numbers") from None
-        if not math.isfinite(heading):
-            raise ProviderError(f"{path}, line {rows.line_num}: heading {heading} is no direction; leave it empty")
-        if not _on_earth(lat, lon):
-            raise ProviderError(f"{path}, line {rows.line_num}: {lat}, {lon} is no latitude and longitude")
-        yield row["file"], (lat, lon, heading % 360)
-
-
-# Every shard of an import opens the folder anew: a photograph that has not changed is read and hashed once.
-@lru_cache(maxsize=1_000_000)
-def _photo(file: Path, _modified_ns: int, _size: int, position: tuple[float, float, float] | None) -> Photo | None:
+def _cut(sphere: Photo, view: View) -> Picture:
+    out = io.BytesIO()
     try:
-        with Image.open(file) as image:
-            exif = image.getexif()
-            width, height = image.size
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise PictureError(f"{file} is not a readable JPEG ({type(error).__name__}): remove or replace it") from error
-    gps = exif.get_ifd(ExifTags.IFD.GPSInfo)
-    found = position or _exif_position(gps)
-    if found is None:
-        return None
-    lat, lon, heading = found
-    source_id = hashlib.sha256(file.read_bytes()).hexdigest()[:22]
-    taken = str(exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or "")
-    captured = taken[:10].replace(":", "-") or None
-    camera = str(exif.get(ExifTags.Base.Model) or "").strip("\x00 ") or None
-    return Photo(source_id, file, lat, lon, heading, width, height, captured, camera)
-
-
-def _exif_position(gps: dict[int, object]) -> tuple[float, float, float] | None:
-    """Turn EXIF's degrees, minutes and seconds into lat, lon, heading."""
-    try:
-        lat = _degrees(gps[ExifTags.GPS.GPSLatitude]) * (-1 if gps[ExifTags.GPS.GPSLatitudeRef] == "S" else 1)
-        lon = _degrees(gps[ExifTags.GPS.GPSLongitude]) * (-1 if gps[ExifTags.GPS.GPSLongitudeRef] == "W" else 1)
-        heading = float(gps.get(ExifTags.GPS.GPSImgDirection, 0))  # type: ignore[arg-type]
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    if not _on_earth(lat, lon):
-        return None
-    return lat, lon, heading % 360 if math.isfinite(heading) else 0.0
-
-
-def _degrees(parts: object) -> float:
-    degrees, minutes, seconds = (float(part) for part in parts)  # type: ignore[attr-defined]
-    return degrees + minutes / 60 + seconds / 3600
-
-
-def _on_earth(lat: float, lon: float) -> bool:
-    return abs(lat) <= 90 and abs(lon) <= 180
+        with Image.open(sphere.file, formats=("JPEG",)) as image:
+            # The decoder can leave out what is finer than the view needs: several times as fast.
+            image.draft("RGB", (width_for(view), width_for(view) // 2))
+            cut_view(image.convert("RGB"), view, sphere.azimuth).save(out, "JPEG", quality=_QUALITY)
+    except UNREADABLE:
+        return Picture(_CUT_OFF, "image/jpeg", 200)
+    return Picture(out.getvalue(), "image/jpeg", 200)
