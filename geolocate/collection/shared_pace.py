@@ -140,8 +140,16 @@ class SharedPace:
             return State()
         state = State(*_LAYOUT.unpack(body))
         state.reason = state.reason.rstrip(b"\0")
-        furthest = time.monotonic() + _FURTHEST_S
-        return state if max(state.next_turn, state.paused_until, state.ended_at) < furthest else State()
+        return state if _is_sound(state) else State()
+
+
+def _is_sound(state: State) -> bool:
+    """Whether it was written since the last start of the machine, and whole."""
+    furthest = time.monotonic() + _FURTHEST_S
+    moments = (state.next_turn, state.paused_until, state.ended_at)
+    counts = (state.find_refusals, state.fetch_refusals, state.refused, state.pauses)
+    # Written so that "not a number" is not sound either.
+    return all(moment < furthest for moment in moments) and all(0 <= count < 1_000_000 for count in counts)
 
 
 def _end(state: State, now: float, reason: str, *, refused: bool = False) -> None:

@@ -17,6 +17,7 @@ from yarl import URL
 
 from geolocate.geography.distances import haversine_km
 from geolocate.providers.protocol import RefusedError, ThrottledError, UnreachableError
+from geolocate.providers.retry_after import retry_after_s
 from geolocate.providers.signing import redact, sign
 from geolocate.records import Miss, OutcomeStatus, Panorama, Picture, Rights, SamplePoint, View
 
@@ -142,14 +143,16 @@ class GoogleStreetView:
         try:
             async with self._open_session().get(url, allow_redirects=False) as response:
                 answer = await _read(response)
-                retry_after = response.headers.get("Retry-After")
+                wait_s = retry_after_s(response.headers.get("Retry-After"))
         except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError) as error:
             raise UnreachableError(self._unreachable(error), billable=False) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # The library's own errors carry the URL, and with it the key: only the kind of error goes on.
             raise UnreachableError(self._unreachable(error)) from None
         if answer.http_status == 429:
-            raise ThrottledError(f"{self._host} answers 429: the quota is used up", retry_after_s=_seconds(retry_after))
+            raise ThrottledError(f"{self._host} answers 429: the quota is used up", retry_after_s=wait_s)
+        if answer.http_status == 503 and wait_s is not None:
+            raise ThrottledError(f"{self._host} answers 503 and asks to wait", retry_after_s=wait_s)
         if answer.http_status >= 500 or 300 <= answer.http_status < 400:
             raise UnreachableError(f"{self._host} answers {answer.http_status}", billable=False)
         return answer
@@ -269,8 +272,3 @@ async def _read(response: aiohttp.ClientResponse) -> Picture:
 
 def _text(answer: Picture) -> str:
     return answer.body[:500].decode("utf-8", "replace") if answer.content_type.startswith("text/") else ""
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Read a Retry-After in seconds; the header's date form is left to our own back-off."""
-    return float(retry_after) if retry_after and retry_after.isdecimal() else None

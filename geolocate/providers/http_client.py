@@ -11,6 +11,7 @@ from yarl import URL
 
 from geolocate.errors import ProviderError
 from geolocate.providers.protocol import RefusedError, ThrottledError, UnreachableError
+from geolocate.providers.retry_after import retry_after_s
 from geolocate.records import Picture
 
 TIMEOUT_S = 30.0
@@ -52,10 +53,10 @@ class HttpClient:
                 headers=headers,
             ) as response:
                 answer = await _read(response, largest)
-                retry_after = response.headers.get("Retry-After")
+                wait_s = retry_after_s(response.headers.get("Retry-After"))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise UnreachableError(f"{host} cannot be reached ({type(error).__name__})", billable=False) from None
-        return answer, float(retry_after) if retry_after and retry_after.isdecimal() else None
+        return answer, wait_s
 
     async def close(self) -> None:
         """Give connections back."""

@@ -94,8 +94,8 @@ def test_a_folder_needs_rights_and_a_path(tmp_path):
         for ask in (provider_from_settings, check_provider, check_endpoint):
             with pytest.raises(RightsError, match="data import"):
                 ask(refused)
+    owned = Backing(Rights("CC0-1.0", "A", "own", World.REAL, "1"))
     with pytest.raises(SettingsError, match="GEOLOCATE_PHOTOS"):
-        owned = Backing(Rights("CC0-1.0", "A", "own", World.REAL, "1"))
         provider_from_settings(settings(provider="folder"), backing=owned)
 
 
