@@ -1,6 +1,7 @@
 """`geolocate data collect`: fetch what was planned, within the caps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,15 +31,28 @@ class Limits:
 
 
 @spread
-def collect(name: Name, sample: Sample, limits: Limits, provider: Provider = None, as_json: AsJson = False) -> None:
+def collect(
+    name: Name,
+    sample: Sample,
+    limits: Limits,
+    from_ids: Annotated[
+        Path | None, typer.Option(help="Fetch the panoramas that a file of `geolocate data export-ids` names.")
+    ] = None,
+    provider: Provider = None,
+    as_json: AsJson = False,
+) -> None:
     """Collect panoramas and their pictures; what is there is kept, and nothing is paid twice.
 
     Example: geolocate data collect --name uk-cities --region uk --kind cities --top 50 --per-place 18 --budget-usd 20
     """
     from geolocate.collection import CollectRequest
     from geolocate.collection import collect as collect_all
+    from geolocate.collection.pano_ids import plan_of_ids
+    from geolocate.errors import PlanError
     from geolocate.providers.registry import check_provider
 
+    if from_ids and (sample.given or sample.points):
+        raise PlanError("--from-ids names the panoramas: leave the options that draw or read points out")
     settings = settings_for(provider)
     request = CollectRequest(
         name,
@@ -52,7 +66,11 @@ def collect(name: Name, sample: Sample, limits: Limits, provider: Provider = Non
     # Before the sample is drawn, which takes seconds where a region is large.
     check_provider(settings)
     root = DataRoot(settings.data)
-    planned = plan_of(sample)
+    if from_ids:
+        wanted = plan_of_ids(from_ids, sample.region, settings)
+        planned, request = wanted.plan, replace(request, views=wanted.views)
+    else:
+        planned = plan_of(sample)
     with shown_progress(root, name) as progress:
         summary = collect_all(root, request, planned, progress)
     show_summary(summary, as_json=as_json)

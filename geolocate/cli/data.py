@@ -2,10 +2,10 @@
 
 import typer
 
-from geolocate.cli import collect, forget, importing, plan, validate
+from geolocate.cli import collect, export_ids, forget, importing, plan, validate
 
 app = typer.Typer(help="Plan, collect, import, validate and forget pictures.", no_args_is_help=True)
-for command in (plan, collect, importing, validate, forget):
+for command in (plan, collect, importing, validate, export_ids, forget):
     command.register(app)
 
 

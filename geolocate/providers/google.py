@@ -5,6 +5,7 @@ point and free of charge; pictures are then asked for by panorama ID, because an
 """
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from geolocate.geography.distances import haversine_km
 from geolocate.providers.protocol import RefusedError, ThrottledError, UnreachableError
 from geolocate.providers.retry_after import retry_after_s
 from geolocate.providers.signing import redact, sign
-from geolocate.records import Miss, OutcomeStatus, Panorama, Picture, Rights, SamplePoint, View
+from geolocate.records import ImageReason, Miss, OutcomeStatus, Panorama, Picture, Rights, SamplePoint, View
 
 IMAGE_PATH = "/maps/api/streetview"
 METADATA_PATH = "/maps/api/streetview/metadata"
@@ -69,7 +70,9 @@ def request_url(endpoint: Endpoint, path: str, parameters: dict[str, str]) -> st
 
 
 def metadata_parameters(point: SamplePoint) -> dict[str, str]:
-    """Ask for the panorama nearest to a point, outdoors, within the point's radius."""
+    """Ask for the panorama nearest to a point, outdoors, within the point's radius; or for the one that it names."""
+    if point.source_id:
+        return {"pano": point.source_id}
     return {
         "location": f"{point.lat:.7f},{point.lon:.7f}",
         "radius": f"{point.radius_m:.0f}",
@@ -200,7 +203,7 @@ class GoogleStreetView:
         if status == "OK":
             return self._accept(point, answer)
         if status in ("ZERO_RESULTS", "NOT_FOUND"):
-            return Miss(OutcomeStatus.NO_IMAGERY, status)
+            return Miss(OutcomeStatus.NO_IMAGERY, status, _gone(point))
         if status == "OVER_QUERY_LIMIT":
             raise ThrottledError(f"{self._host} answers OVER_QUERY_LIMIT: {message}")
         if status == "REQUEST_DENIED":
@@ -221,9 +224,12 @@ class GoogleStreetView:
             lat, lon = float(position["lat"]), float(position["lng"])  # type: ignore[index]
         except (TypeError, KeyError, ValueError):
             return Miss(OutcomeStatus.NO_IMAGERY, "OK without a position")
+        if point.source_id not in ("", source_id):
+            # IDs change over time; another one may be of another day and another view.
+            return Miss(OutcomeStatus.NO_IMAGERY, f"{point.source_id} is now {source_id[:40]}", _gone(point))
         distance_m = 1000 * float(haversine_km(point.lat, point.lon, lat, lon))
         # The radius is a hint to the API: answers thousands of kilometres away have been seen.
-        if not distance_m <= point.radius_m:
+        if not (distance_m <= point.radius_m or (point.source_id and math.isnan(distance_m))):
             return Miss(OutcomeStatus.TOO_FAR, f"{distance_m:.0f} m")
         attribution = str(answer.get("copyright") or "")
         if not _is_google(source_id, attribution):
@@ -237,6 +243,11 @@ def _captured(date: object) -> str | None:
     text = str(date or "")
     latest = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%d")
     return text if re.fullmatch(r"\d{4}(-\d\d){0,2}", text) and text <= latest[: len(text)] else None
+
+
+def _gone(point: SamplePoint) -> ImageReason | None:
+    """Say of a panorama that was asked for by its ID that it is no longer there."""
+    return ImageReason.NOT_FOUND if point.source_id else None
 
 
 def _is_google(source_id: str, attribution: str) -> bool:
