@@ -14,18 +14,24 @@ def main() -> None:
     """Print the moment of each turn, in seconds of the clock that all processes share."""
     path, seconds, per_second = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
     with SharedPace(path, "fetch") as shared:
-        print("ready", flush=True)
+        say("ready")
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             turn = shared.turn(per_second, burst=10)
             if turn.ended:
-                print(f"ended {turn.ended}", flush=True)
+                say(f"ended {turn.ended}")
                 return
             if turn.pause_s:
                 time.sleep(min(turn.pause_s, 0.05))
                 continue
             time.sleep(turn.wait_s)
-            print(f"{time.monotonic():.6f}", flush=True)
+            say(f"{time.monotonic():.6f}")
+
+
+def say(text: str) -> None:
+    """Tell whoever has started this process, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

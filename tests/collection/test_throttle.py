@@ -99,3 +99,32 @@ def test_pauses_are_jittered_and_bounded(attempt, seed):
     with tempfile.TemporaryDirectory() as folder, SharedPace(Path(folder) / "pace", "fetch") as shared:
         seconds = Throttle(pace, np.random.default_rng(seed), shared, 400.0).back_off_s(attempt)
     assert 0 <= seconds <= min(pace.longest_pause_s, pace.first_pause_s * 2.0**attempt)
+
+
+def test_each_request_takes_one_turn_from_elsewhere(throttle):
+    asked = []
+
+    async def source() -> None:
+        asked.append(1)
+        await asyncio.sleep(0)
+
+    asyncio.run(_send(throttle(per_second=500, source=source), 40))
+    assert len(asked) == 40
+
+
+def test_nothing_leaves_before_the_turns_are_granted(throttle):
+    async def run():
+        granted = asyncio.Event()
+
+        async def source() -> None:
+            await granted.wait()
+
+        gate = throttle(source=source)
+        sending = asyncio.create_task(_send(gate, 3))
+        await asyncio.sleep(0.05)
+        waiting = not sending.done()
+        granted.set()
+        await sending
+        return waiting
+
+    assert asyncio.run(run())
