@@ -3,13 +3,14 @@
 In: the server that PREFECT_API_URL names, and ``deployments/prefect.yaml``. Applying twice changes nothing more.
 """
 
+import math
 import os
 import subprocess
 import sys
 from datetime import timedelta
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
@@ -20,9 +21,12 @@ from prefect.workers.process import ProcessWorker
 from deployments.catalogue import PREFECT_FILE
 from deployments.configuration import CHECKOUT, POOLS
 from geolocate.errors import StackError
+from geolocate.providers import PROVIDERS
 
 # Three missed beats of 30 s and a little more; see PREFECT_FLOWS_HEARTBEAT_FREQUENCY.
 LOST_AFTER = timedelta(seconds=100)
+# How many seconds' worth of requests a provider's limit holds: machines take some seconds' worth at a time.
+LIMIT_S = 4.0
 
 
 def lost_runs() -> AutomationCore:
@@ -72,6 +76,22 @@ def apply_automations(client: SyncPrefectClient) -> None:
         client.create_automation(wanted)
 
 
+def apply_limits(client: SyncPrefectClient) -> None:
+    """Create, for each provider, the limit that its requests share over all machines; one that is there is kept.
+
+    A slot is a request; as many are freed in a second as the provider's terms allow to ask.
+    """
+    there = {limit.name for limit in client.read_global_concurrency_limits(limit=200)}
+    for name, source in PROVIDERS.items():
+        if source.addresses and name not in there:
+            per_second = source.client.requests_per_second
+            client.create_global_concurrency_limit(
+                GlobalConcurrencyLimitCreate(
+                    name=name, limit=math.ceil(per_second * LIMIT_S), slot_decay_per_second=per_second
+                )
+            )
+
+
 def apply_deployments() -> None:
     """Deploy all flows with Prefect's own command; raises StackError with what it said last."""
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(PREFECT_FILE)]
@@ -92,6 +112,7 @@ def main() -> None:
     with get_client(sync_client=True) as client:
         apply_pools(client)
         apply_automations(client)
+        apply_limits(client)
     try:
         apply_deployments()
     except StackError as error:

@@ -3,11 +3,15 @@
 from typing import Annotated, Any, cast
 
 from prefect import Flow, flow, get_run_logger, unmapped
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import BaseModel, Field
 
 from geolocate.collection.plan import PlanRequest
+from geolocate.collection.records import Verify
+from geolocate.records import ImageReason, OutcomeStatus
 from tasks.artifacts import show_outcomes
 from tasks.collecting import assign_panoramas, fetch_shard, find_shard, finish_collection, plan_collection
 from tasks.datasets import announce, publish_dataset
@@ -17,9 +21,17 @@ Top = Annotated[int, Field(ge=2, le=1000, description="How many of the region's 
 PerPlace = Annotated[int, Field(ge=1, le=10_000, description="Panoramas a merged class")]
 PerCell = Annotated[int, Field(ge=1, le=10_000, description="Panoramas a cell")]
 CellKm = Annotated[float, Field(gt=0, le=1000, description="Side of a cell in kilometres")]
-BudgetUsd = Annotated[float | None, Field(ge=0, description="Hard cap on what may be spent, in US dollars")]
+BudgetUsd = Annotated[
+    float | None, Field(ge=0, allow_inf_nan=False, description="Hard cap on what may be spent, in US dollars")
+]
 MaxImages = Annotated[int | None, Field(ge=0, description="Hard cap on billed images")]
-Provider = Annotated[str | None, Field(description="Empty: the worker's GEOLOCATE_PROVIDER")]
+Provider = Annotated[
+    str | None,
+    Field(description="google, mapillary or panoramax, as the worker's settings allow; empty: its GEOLOCATE_PROVIDER"),
+]
+CheckPictures = Annotated[
+    Verify, Field(description="How far pictures that are there already are looked into: none, size or hash")
+]
 Seed = Annotated[int, Field(ge=0, description="The same seed gives the same points on any machine")]
 
 
@@ -29,26 +41,59 @@ def shard_runner() -> TaskRunner[PrefectFuture[Any]]:
 
 
 class Collected(BaseModel):
-    """What a collecting flow ends in: a dataset version, and how many requests it took this time."""
+    """What a collecting flow ends in: a dataset version, and how many requests it took this time.
+
+    ``over_budget`` counts the points that a cap has left without pictures; there is no dataset version then.
+    """
 
     dataset: str
     requests: int
+    over_budget: int = 0
 
 
 def collect_and_publish(order: CollectionOrder, trained_by: str = "") -> Collected:
     """Plan, find, assign, fetch, add up, publish: in this order, so that nothing is billed twice.
 
-    A finished step sends nothing when it runs again; a killed run goes on where its files end.
+    A finished step sends nothing when it runs again; a killed run goes on where its files end. A collection that a cap
+    has ended is not published, for a dataset would be trained on that nobody has planned.
     """
     shards = plan_collection(order)
     found = find_shard.map(unmapped(order), shards).result()
     assign_panoramas(order)
     fetched = fetch_shard.map(unmapped(order), shards).result()
     summary = finish_collection(order)
+    requests, over_budget = _requests([*found, *fetched]), _over_budget(summary)
+    if over_budget:
+        stopped = Collected(dataset="", requests=requests, over_budget=over_budget)
+        show_outcomes(order.name, summary, [at_the_cap(order, stopped)])
+        return stopped
     show_outcomes(order.name, summary)
     dataset = publish_dataset(order.publication())
     announce(dataset, trained_by)
-    return Collected(dataset=dataset, requests=_requests([*found, *fetched]))
+    return Collected(dataset=dataset, requests=requests)
+
+
+def ended(order: CollectionOrder, collected: Collected) -> str | State[str]:
+    """Return the dataset version or, where a cap was reached, a completed state that says so."""
+    if not collected.over_budget:
+        return collected.dataset
+    return Completed(name="OverBudget", message=at_the_cap(order, collected), data="")
+
+
+def at_the_cap(order: CollectionOrder, collected: Collected) -> str:
+    """Say which cap was reached, and how to go on."""
+    caps = {"budget_usd": order.budget_usd, "max_images": order.max_images}
+    told = ", ".join(f"{name}={value:g}" for name, value in caps.items() if value is not None)
+    return (
+        f"{told} reached: {collected.over_budget} points of {order.name} have no pictures yet, and nothing was "
+        "published; run it again with a higher cap to go on, nothing is paid twice"
+    )
+
+
+def _over_budget(summary: dict[str, Any]) -> int:
+    """Count the points of which a cap has kept all pictures away, or 1 where it was only some of one point's."""
+    partly = ImageReason.OVER_BUDGET in summary["reasons"]
+    return max(int(summary["statuses"].get(OutcomeStatus.OVER_BUDGET, 0)), int(partly))
 
 
 def _requests(reports: list[dict[str, int]]) -> int:
@@ -61,7 +106,7 @@ def _requests(reports: list[dict[str, int]]) -> int:
     return metadata + images
 
 
-def grid_flow(name: str, region: str, default_km: float, default_per_cell: int) -> Flow[..., str]:
+def grid_flow(name: str, region: str, default_km: float, default_per_cell: int) -> Flow[..., Any]:
     """Make the flow that collects a region cell by cell, with a preset's defaults."""
 
     @flow(name=name, flow_run_name=f"{name} {{cell_km}} km × {{per_place}}", task_runner=shard_runner())
@@ -72,16 +117,19 @@ def grid_flow(name: str, region: str, default_km: float, default_per_cell: int) 
         max_images: MaxImages = None,
         provider: Provider = None,
         seed: Seed = 0,
-    ) -> str:
+        verify: CheckPictures = "size",
+    ) -> str | State[str]:
         """Collect panoramas cell by cell; end in a published dataset version, whose name and version is returned."""
         plan = PlanRequest(region=region, kind="grid", cell_km=cell_km, per_place=per_place, seed=seed)
-        order = CollectionOrder(plan=plan, provider=provider, budget_usd=budget_usd, max_images=max_images)
-        return collect_and_publish(order).dataset
+        order = CollectionOrder(
+            plan=plan, provider=provider, budget_usd=budget_usd, max_images=max_images, verify=verify
+        )
+        return ended(order, collect_and_publish(order))
 
     return collect_grid
 
 
-def cities_flow(name: str, region: str, default_top: int, default_per_place: int) -> Flow[..., str]:
+def cities_flow(name: str, region: str, default_top: int, default_per_place: int) -> Flow[..., Any]:
     """Make the flow that collects a region's largest places, with a preset's defaults."""
 
     @flow(name=name, flow_run_name=f"{name} top {{top}} × {{per_place}}", task_runner=shard_runner())
@@ -92,10 +140,13 @@ def cities_flow(name: str, region: str, default_top: int, default_per_place: int
         max_images: MaxImages = None,
         provider: Provider = None,
         seed: Seed = 0,
-    ) -> str:
+        verify: CheckPictures = "size",
+    ) -> str | State[str]:
         """Collect panoramas of the largest places, suburbs merged; end in a published dataset version."""
         plan = PlanRequest(region=region, kind="cities", top=top, per_place=per_place, seed=seed)
-        order = CollectionOrder(plan=plan, provider=provider, budget_usd=budget_usd, max_images=max_images)
-        return collect_and_publish(order).dataset
+        order = CollectionOrder(
+            plan=plan, provider=provider, budget_usd=budget_usd, max_images=max_images, verify=verify
+        )
+        return ended(order, collect_and_publish(order))
 
     return collect_cities

@@ -1,10 +1,21 @@
 """geolocate-uk: the whole chain for the United Kingdom, from boundaries to a report."""
 
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow
+from prefect.states import Completed
 
-from flows.collecting import BudgetUsd, MaxImages, PerPlace, Provider, Seed, Top, collect_and_publish, shard_runner
+from flows.collecting import (
+    BudgetUsd,
+    MaxImages,
+    PerPlace,
+    Provider,
+    Seed,
+    Top,
+    at_the_cap,
+    collect_and_publish,
+    shard_runner,
+)
 from flows.learning import Epochs, ImageEncoder, TextEncoder, train_and_evaluate
 from geolocate.collection.plan import PlanRequest
 from geolocate.training.config import TrainConfig
@@ -29,5 +40,8 @@ def geolocate_uk(
     plan = PlanRequest(region="uk", kind="cities", top=top, per_place=per_place, seed=seed)
     order = CollectionOrder(plan=plan, provider=provider, budget_usd=budget_usd, max_images=max_images)
     collected = collect_and_publish(order, trained_by="geolocate-uk")
+    if collected.over_budget:
+        state: Any = Completed(name="OverBudget", message=at_the_cap(order, collected), data=collected.model_dump())
+        return cast("dict[str, Any]", state)  # a state that a flow returns is the run's own
     config = TrainConfig(image_encoder=image_encoder, text_encoder=text_encoder, epochs=epochs, seed=seed)
     return {**collected.model_dump(), **train_and_evaluate(collected.dataset, config)}

@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -76,10 +76,11 @@ def phase_progress(run: str) -> PhaseProgress:
     return report
 
 
-def show_outcomes(collection: str, summary: Mapping[str, Any]) -> None:
-    """A table of how the planned points ended."""
+def show_outcomes(collection: str, summary: Mapping[str, Any], notes: Sequence[str] = ()) -> None:
+    """A table of how the planned points ended, with what is to be said of it."""
     rows = [{"status": status, "points": count} for status, count in summary["statuses"].items()]
-    create_table_artifact(rows, key="outcomes", description=f"How the planned points of {collection} ended")
+    description = f"How the planned points of {collection} ended"
+    create_table_artifact(rows, key="outcomes", description="\n\n".join([description, *notes]))
 
 
 def show_metrics(metrics: Mapping[str, Any]) -> None:

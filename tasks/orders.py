@@ -2,12 +2,14 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from geolocate.collection import CollectRequest
+from geolocate.collection import CollectRequest, Pace
 from geolocate.collection.plan import DEFAULT_TOP, PlanRequest
+from geolocate.collection.records import Verify
 from geolocate.dataset import PublishRequest
 from geolocate.geography.regions import load_region
 from geolocate.settings import Settings, settings_from_environment
 from geolocate.storage import DataRoot
+from tasks.pace import pace_of
 
 
 class CollectionOrder(BaseModel):
@@ -17,8 +19,9 @@ class CollectionOrder(BaseModel):
 
     plan: PlanRequest
     provider: str | None = None
-    budget_usd: float | None = Field(default=None, ge=0)
+    budget_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     max_images: int | None = Field(default=None, ge=0)
+    verify: Verify = "size"
 
     @property
     def cell_km(self) -> float:
@@ -27,9 +30,10 @@ class CollectionOrder(BaseModel):
 
     @property
     def dataset(self) -> str:
-        """The dataset that this collection ends in: what was sampled, not how densely."""
+        """The dataset that this collection ends in: what was sampled and, where that was chosen, from whom."""
+        whose = f"-{self.provider}" if self.provider not in (None, "", "google") else ""
         what = {"cities": f"-{self.plan.top}", "grid": f"-{self.cell_km:g}km"}.get(self.plan.kind, "")
-        return f"{self.plan.region}-{self.plan.kind}{what}"
+        return f"{self.plan.region}-{self.plan.kind}{what}{whose}"
 
     @property
     def name(self) -> str:
@@ -39,12 +43,15 @@ class CollectionOrder(BaseModel):
     def request(self) -> CollectRequest:
         """Add the settings of the machine that the task runs on, secrets among them."""
         overrides = {"provider": self.provider} if self.provider else {}
+        here = settings(**overrides)
         return CollectRequest(
             name=self.name,
-            settings=settings(**overrides),
+            settings=here,
             region=self.plan.region,
             budget_usd=self.budget_usd,
             max_images=self.max_images,
+            verify=self.verify,
+            pace=Pace(source=pace_of(here.provider)),
         )
 
     def publication(self) -> PublishRequest:

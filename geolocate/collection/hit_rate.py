@@ -24,12 +24,12 @@ _UNANSWERED = [str(OutcomeStatus.FAILED), str(OutcomeStatus.REFUSED)]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Which positions are alike; None stands for any."""
+    """Which positions are alike."""
 
     provider: str
     world: str
-    radius_m: float | None
-    region: str | None
+    radius_m: float
+    region: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,13 @@ class HitRate:
 def hit_rate(root: DataRoot, kind: Kind) -> HitRate:
     """Return what is known of the same region and radius, else of any region, else of any radius, or the assumption."""
     seen = list(_seen(root, kind))
-    steps = (
-        (f"earlier collections of {kind.region}", lambda other: other.region == kind.region and _alike(other, kind)),
-        ("earlier collections of other regions", lambda other: _alike(other, kind)),
-        ("earlier collections of other kinds", lambda other: True),
-    )
-    for words, suits in steps:
-        asked = sum(tally.asked for other, tally in seen if suits(other))
-        hits = sum(tally.hits for other, tally in seen if suits(other))
+    alike = [(other, tally) for other, tally in seen if other.radius_m == kind.radius_m]
+    here = [(other, tally) for other, tally in alike if other.region == kind.region]
+    for words, some in ((f"of {kind.region}", here), ("of other regions", alike), ("of other kinds", seen)):
+        asked, hits = sum(tally.asked for _, tally in some), sum(tally.hits for _, tally in some)
         if asked >= _ENOUGH and hits:
-            return HitRate(hits / asked, f"{words}: {hits:,} of {asked:,} positions had a panorama of their own")
+            basis = f"earlier collections {words}: {hits:,} of {asked:,} positions had a panorama of their own"
+            return HitRate(hits / asked, basis)
     return HitRate(ASSUMED, f"assumed, for nothing is known here: {ASSUMED:.0%} of the positions have one of their own")
 
 
@@ -68,10 +65,6 @@ def hit_rate(root: DataRoot, kind: Kind) -> HitRate:
 class _Tally:
     asked: int
     hits: int
-
-
-def _alike(one: Kind, other: Kind) -> bool:
-    return one.radius_m == other.radius_m
 
 
 def _seen(root: DataRoot, kind: Kind) -> Iterator[tuple[Kind, _Tally]]:

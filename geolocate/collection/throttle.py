@@ -5,7 +5,6 @@ of everybody after a used-up quota; the end of everything after a handful of ref
 """
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from geolocate.providers.protocol import RefusedError, ThrottledError
 
 #: So many requests may leave at once after a lull.
 BURST = 10
-#: How many seconds' worth of requests are asked for at a time where turns come from elsewhere.
-_BATCH_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +24,13 @@ class Pace:
     """How hard a provider is asked.
 
     ``per_second`` None means as fast as the provider's terms allow, see Provider.requests_per_second; it is shared by
-    all processes of the data root. ``source``, where given, is asked for so many turns before they are used, and
-    returns once they are granted: with it several machines share one rate. A provider's Retry-After is honoured up to
-    ``longest_pause_s``: hours have been seen.
+    all processes of the data root. ``source``, where given, is awaited before each request, and returns once a turn
+    is granted: with it several machines share one rate. A provider's Retry-After is honoured up to ``longest_pause_s``:
+    hours have been seen.
     """
 
     per_second: float | None = None
-    source: Callable[[int], Awaitable[None]] | None = None
+    source: Callable[[], Awaitable[None]] | None = None
     attempts: int = 5
     #: A picture that was paid for and is none is asked for once more; after that, only by another run.
     paid_attempts: int = 2
@@ -66,7 +63,6 @@ class Throttle:
         self._proved = self._troubled = False
         self._probe = asyncio.Lock()
         self._failures = 0
-        self._granted = 0
         self._granting = asyncio.Lock()
 
     @asynccontextmanager
@@ -87,7 +83,8 @@ class Throttle:
     async def _turn(self) -> None:
         self._check()
         if self.pace.source is not None:
-            await self._grant(self.pace.source)
+            async with self._granting:
+                await self.pace.source()
         while True:
             turn = self._looked_at(self._shared.turn(self._per_second, BURST))
             if turn.wait_s:
@@ -104,15 +101,6 @@ class Throttle:
             self.broken = RefusedError(turn.ended) if turn.refused else StoppedError(turn.ended)
         self._check()
         return turn
-
-    async def _grant(self, source: Callable[[int], Awaitable[None]]) -> None:
-        """Use up one turn of a batch that was granted from elsewhere; the first who finds none left gets the next."""
-        async with self._granting:
-            if not self._granted:
-                batch = max(1, math.ceil(self._per_second * _BATCH_S))
-                await source(batch)
-                self._granted = batch
-            self._granted -= 1
 
     def _check(self) -> None:
         if self.broken is not None:
