@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from geolocate.storage import DataRoot, atomic_write
 
 #: The name of the file.
 ATTRIBUTION = "ATTRIBUTION"
+_WIDE = 100
 
 #: What is dedicated to the public asks for nothing; a version of nothing else needs no file.
 _DEDICATED = ("CC0-*", "CC-PDDC", "CC-PDM-*", "PDDL-*", "Unlicense")
@@ -121,7 +123,8 @@ def _section(owed: Owed, creators: pd.DataFrame) -> str:
         for creator, attribution, images in ordered[["creator", "attribution", "images"]].itertuples(index=False)
     ]
     title = f"{owed.license} ({owed.rights_basis}): {owed.images:,} pictures"
-    parts = [title, "-" * len(title), *([owed.address] if owed.address else []), *owed.asks, "", *lines]
+    asked = [line for sentence in owed.asks for line in wrap(sentence, _WIDE)]
+    parts = [title, "-" * len(title), *([owed.address] if owed.address else []), *asked, "", *lines]
     return "\n".join(parts) + "\n"
 
 

@@ -60,7 +60,9 @@ class Panoramax:
         self.realm = realm
 
     async def find(self, point: SamplePoint) -> Panorama | Miss:
-        """Search around the point; see Provider."""
+        """Search around the point, or look up the picture that it names; see Provider."""
+        if point.source_id:
+            return await self._by_id(point.source_id)
         around = _Around(point, self.rights)
         for size in _PAGES:
             around.forget()
@@ -78,6 +80,14 @@ class Panoramax:
         """Close the session's connections."""
         await self._spheres.close()
         await self._http.close()
+
+    async def _by_id(self, source_id: str) -> Panorama | Miss:
+        answer = await self._json(f"{self._base_url}{SEARCH_PATH}?{urlencode({'ids': source_id})}")
+        items = [item for item in list_in(answer, "features") if isinstance(item, dict) and item.get("id") == source_id]
+        if not items:
+            return Miss(OutcomeStatus.NO_IMAGERY, "no such picture")
+        judged = panorama_of(items[0], self.rights)
+        return judged if isinstance(judged, Panorama) else Miss(OutcomeStatus.WRONG_PROVIDER, judged)
 
     async def _search(self, around: "_Around", size: int) -> bool:
         """Read pages of ``size`` pictures until the nearest place is certain; say whether it is."""

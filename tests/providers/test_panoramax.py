@@ -3,8 +3,10 @@
 import asyncio
 import io
 import json
+import math
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -201,6 +203,20 @@ def test_the_licence_is_read_whatever_its_case_and_the_next_usable_picture_is_ta
 def test_a_full_page_of_the_nearest_is_enough_and_asks_once():
     _, catalogue = found_in(page(*[item(f"{number:03d}", north_m=1 + number) for number in range(100)]))
     assert len(catalogue.searches) == 1
+
+
+def test_a_point_that_names_its_picture_is_looked_up_by_id():
+    named = replace(POINT, source_id="one", lat=math.nan, lon=math.nan)
+
+    def looked_up(*items):
+        catalogue = Catalogue(page(*items))
+        with serving(catalogue) as url:
+            return ask(url, lambda client: client.find(named)), catalogue.searches
+
+    found, searches = looked_up(item())
+    assert (found.source_id, found.companions, searches) == ("one", (), [{"ids": "one"}])
+    assert looked_up()[0].status == looked_up(item("another"))[0].status == OutcomeStatus.NO_IMAGERY
+    assert looked_up(item(licence="proprietary"))[0].status == OutcomeStatus.WRONG_PROVIDER
 
 
 def test_where_the_nearest_are_of_no_use_the_next_page_is_read():
