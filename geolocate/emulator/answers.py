@@ -92,7 +92,10 @@ INSTEAD: dict[Fault, Callable[[], Answer]] = {
 async def send(request: web.Request, answer: Answer, fault: Fault | None) -> web.StreamResponse:
     """Send the answer as the fault wants it, or as it is."""
     if fault in _ON_THE_WAY:
-        return await _ON_THE_WAY[fault](request, answer)
+        try:
+            return await _ON_THE_WAY[fault](request, answer)
+        except ConnectionError:  # the client had hung up before the answer began
+            return web.Response()
     return web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
 
 
