@@ -43,8 +43,8 @@ def export_ids(root: DataRoot, name: str, out: Path, *, hashes: bool = False) ->
     """Write the IDs and views of a collection's pictures as Parquet; return how many rows there are.
 
     ``hashes`` adds the pictures' sha256. A position that was asked for is left out where it is the panorama's own to
-    the digit: then it was not asked for, but read off. Raises CollectionError for a collection of own photographs, whose
-    IDs mean nothing to others.
+    the digit: then it was not asked for, but read off. Raises CollectionError for a collection of own photographs,
+    whose IDs mean nothing to others.
     """
     files = files_of(root, name)
     rows = pd.DataFrame(without_forgotten(root, read_manifest(files.manifest)).drop(columns="geometry"))
@@ -78,7 +78,8 @@ def plan_of_ids(path: Path, region: str, settings: Settings) -> IdPlan:
     client, world = source_of(settings).client.name, str(world_of(settings))
     if providers != [BY_ID]:
         raise PlanError(
-            f"{path} holds panoramas of {', '.join(providers) or 'nobody'}: only {BY_ID}'s can be looked up by their IDs"
+            f"{path} holds panoramas of {', '.join(providers) or 'nobody'}: only those of {BY_ID} can be looked up by "
+            "their IDs"
         )
     if client != BY_ID:
         raise PlanError(f"{path} holds panoramas of {BY_ID}, the provider is {client}: set GEOLOCATE_PROVIDER={BY_ID}")

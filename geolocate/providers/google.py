@@ -141,10 +141,13 @@ class GoogleStreetView:
             await self._session.close()
 
     async def _get(self, path: str, parameters: dict[str, str]) -> Picture:
-        """Send one request; never follow a redirect, which could carry the key to another host."""
-        url = URL(request_url(self._endpoint, path, parameters), encoded=True)
+        """Send one request."""
+        return await self._send(request_url(self._endpoint, path, parameters))
+
+    async def _send(self, url: str) -> Picture:
+        """Send the request; never follow a redirect, which could carry the key to another host."""
         try:
-            async with self._open_session().get(url, allow_redirects=False) as response:
+            async with self._open_session().get(URL(url, encoded=True), allow_redirects=False) as response:
                 answer = await _read(response)
                 wait_s = retry_after_s(response.headers.get("Retry-After"))
         except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError) as error:

@@ -5,7 +5,7 @@ at the end; what it needs of the settings stands in its own module.
 """
 
 from geolocate.errors import ProviderError, RightsError, SettingsError
-from geolocate.providers import google_access, mapillary, panoramax
+from geolocate.providers import google_access, google_package, mapillary, panoramax
 from geolocate.providers.folder import LAYOUTS, FolderOfPhotos, PhotoFolder
 from geolocate.providers.photo_places import FolderOptions
 from geolocate.providers.protocol import Provider
@@ -79,6 +79,7 @@ def _folder(settings: Settings, _site: Site, backing: Backing) -> Provider:
 
 PROVIDERS: dict[str, Source] = {
     "google": google_access.SOURCE,
+    "google-streetview": google_package.SOURCE,
     "mapillary": mapillary.SOURCE,
     "panoramax": panoramax.SOURCE,
     "folder": Source(_folder, check=_check_folder, client=FolderOfPhotos),

@@ -72,10 +72,9 @@ def test_another_person_fetches_the_same_pictures_from_it(exported, root, server
     mine, got = (
         read_manifest(place.collection(name) / "manifest") for place, name in ((root, "mine"), (theirs, "again"))
     )
-    columns = ["image_id", "lat", "lon", "requested_lat", "requested_lon", "point_id", "group_id", "sha256"]
-    for frame in (mine, got):
-        frame.sort_values("image_id", inplace=True, ignore_index=True)
-    pd.testing.assert_frame_equal(pd.DataFrame(mine[columns]), pd.DataFrame(got[columns]))
+    columns = ["lat", "lon", "requested_lat", "requested_lon", "point_id", "group_id", "sha256"]
+    mine, got = (pd.DataFrame(frame).set_index("image_id").sort_index()[columns] for frame in (mine, got))
+    pd.testing.assert_frame_equal(mine, got)
     assert validate_collection(theirs, "again").ok
 
 

@@ -6,7 +6,7 @@ import json
 import google_streetview.api
 import pytest
 from aiohttp import web
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geolocate.errors import SettingsError
@@ -77,6 +77,31 @@ def test_our_urls_are_those_of_the_google_streetview_package(server):
     )
     mine = request_url(endpoint(server.url), METADATA_PATH, metadata_parameters(POINT))
     assert mine.replace("&key=", "&size=320x240&key=") == points.metadata_links[0]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.text("abcdefgXYZ0189_-", min_size=22, max_size=22),
+    st.lists(
+        st.builds(
+            View,
+            st.floats(0, 360).map(lambda degrees: round(degrees, 2)),
+            st.integers(-90, 90),
+            st.integers(10, 120),
+            st.integers(64, 640),
+            st.integers(64, 640),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_whatever_is_asked_for_the_urls_are_the_package_s_to_the_byte(server, pano, views):
+    """Order included, signing aside, which the package does not know."""
+    ours = image_parameters(pano, views)
+    theirs = google_streetview.api.results(
+        [{**parameters, "key": KEY} for parameters in ours], server.url + IMAGE_PATH, server.url + METADATA_PATH
+    )
+    assert [request_url(endpoint(server.url), IMAGE_PATH, parameters) for parameters in ours] == theirs.links
 
 
 def test_views_of_different_sizes_are_not_multiplied():
