@@ -9,17 +9,15 @@ in the store), ``rejected`` (answered, and no further attempt will help), ``open
 ``forgotten``. Money is counted in millionths of a dollar.
 """
 
-import fcntl
 import json
 import sqlite3
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 from geolocate.collection.answers import answer_from_json, answer_to_json, rights_from
 from geolocate.collection.entries import (
@@ -33,6 +31,8 @@ from geolocate.collection.entries import (
     Totals,
 )
 from geolocate.collection.ledger_schema import bring_up_to_date
+from geolocate.collection.purse import Purse
+from geolocate.collection.sessions import Session, hold
 from geolocate.errors import StorageError
 from geolocate.records import ImageReason, Miss, Panorama, Rights
 
@@ -46,12 +46,12 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.session = uuid.uuid4().hex
         with _storage_errors(path):
-            self._lock = _hold(_session_file(path, self.session))
+            self._session = Session(path)
             # Changing the journal's mode waits for nobody: one of two that open a new ledger at once would fail.
-            with _hold(path.with_suffix(".opening")):
+            with hold(path.with_suffix(".opening")):
                 self._db = self._open()
+            self._purse = Purse(self._db)
             with self.transaction():
                 bring_up_to_date(self._db, path)
 
@@ -64,8 +64,7 @@ class Ledger:
     def close(self) -> None:
         """Close the file and end the session."""
         self._db.close()
-        self._lock.close()
-        _session_file(self._path, self.session).unlink(missing_ok=True)
+        self._session.close()
 
     def _open(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000)
@@ -84,10 +83,14 @@ class Ledger:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._purse.write()
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                self._purse.drop()
+                # Some errors, such as a full disk, have undone it already: then this must not hide them.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     # Lookups: free, but never asked for twice either.
 
@@ -111,7 +114,7 @@ class Ledger:
 
     def count_metadata(self, collection: str) -> None:
         """Add one metadata request to the collection's totals, inside a transaction."""
-        self._add(collection, Totals(metadata_requests=1))
+        self._purse.add(collection, Totals(metadata_requests=1))
 
     # Pictures: intent and price before, outcome after.
 
@@ -142,12 +145,9 @@ class Ledger:
         or None where a cap is reached.
         """
         row = self.image(key)
-        if row and (row.state in FINAL or self._claimed_by_another(row)):
+        if row and (row.state in FINAL or self._is_claimed(row)):
             return row
-        spent = self.totals(collection)
-        if caps.images is not None and spent.image_requests + 1 > caps.images:
-            return None
-        if caps.micro_usd is not None and spent.micro_usd + micro_usd > caps.micro_usd:
+        if not self._purse.allows(collection, micro_usd, caps):
             return None
         return self._claim(collection, key, micro_usd)
 
@@ -162,15 +162,15 @@ class Ledger:
             "UPDATE charges SET state = ?, micro_usd = ?, http_status = ?, answered_at = ? WHERE charge_id = ?",
             ("free" if back else "billed", price, result.http_status, row.answered_at, charge.charge_id),
         )
-        self._add(charge.collection, Totals(0, -back, price - charge.micro_usd, result.bytes))
+        self._purse.add(charge.collection, Totals(0, -back, price - charge.micro_usd, result.bytes))
         rights = _rights_to_json(result.rights) if result.rights else None
         columns = (row.state, row.reason, row.sha256, row.bytes, rights, row.answered_at)
-        self._db.execute(
+        changed = self._db.execute(
             "UPDATE images SET state = ?, session = NULL, reason = ?, sha256 = ?, bytes = ?, rights = ?, "
             "answered_at = ? WHERE world = ? AND image_id = ? AND state <> 'forgotten'",
             (*columns, charge.key.world, charge.key.image_id),
         )
-        return self.image(charge.key) or row
+        return row if changed.rowcount else self.image(charge.key) or row
 
     def reopen(self, key: ImageKey) -> None:
         """Allow a picture to be asked for again: its file is gone or altered."""
@@ -211,8 +211,7 @@ class Ledger:
 
     def totals(self, collection: str) -> Totals:
         """Return what the collection has asked for and paid so far, requests under way included."""
-        row = self._db.execute("SELECT * FROM totals WHERE collection = ?", (collection,)).fetchone()
-        return Totals(*(row[1:])) if row else Totals()
+        return self._purse.totals(collection)
 
     def unsettled(self, collection: str) -> int:
         """Count the requests of which nobody knows what came: sent, perhaps, by a run that was killed."""
@@ -221,14 +220,7 @@ class Ledger:
 
     def spend_today(self, what: str, limit: int) -> bool:
         """Count one more of what may be asked ``limit`` times a day (UTC), inside a transaction; False at the limit."""
-        day = now()[:10]
-        row = self._db.execute("SELECT requests FROM days WHERE what = ? AND day = ?", (what, day)).fetchone()
-        if row and row["requests"] >= limit:
-            return False
-        self._db.execute(
-            "INSERT INTO days VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET requests = requests + 1", (what, day)
-        )
-        return True
+        return self._purse.spend_on(now()[:10], what, limit)
 
     def _claim(self, collection: str, key: ImageKey, micro_usd: int) -> Charge:
         view = key.view
@@ -246,7 +238,7 @@ class Ledger:
                 view.fov,
                 view.width,
                 view.height,
-                self.session,
+                self._session.name,
             ),
         )
         cursor = self._db.execute(
@@ -254,46 +246,17 @@ class Ledger:
             "VALUES (?, ?, ?, ?, 'intended', ?)",
             (collection, key.world, key.image_id, micro_usd, now()),
         )
-        self._add(collection, Totals(0, 1, micro_usd))
+        self._purse.add(collection, Totals(0, 1, micro_usd))
         return Charge(int(cursor.lastrowid or 0), collection, key, micro_usd)
 
-    def _claimed_by_another(self, row: ImageRow) -> bool:
-        """A claim holds while the session that made it lives; the system drops a dead process's lock."""
-        if row.state != "intended" or row.session in (None, self.session):
-            return False
-        try:
-            with _session_file(self._path, str(row.session)).open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
-
-    def _add(self, collection: str, more: Totals) -> None:
-        self._db.execute(
-            "INSERT INTO totals VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "metadata_requests = metadata_requests + excluded.metadata_requests, "
-            "image_requests = image_requests + excluded.image_requests, "
-            "micro_usd = micro_usd + excluded.micro_usd, bytes = bytes + excluded.bytes",
-            (collection, more.metadata_requests, more.image_requests, more.micro_usd, more.bytes),
-        )
+    def _is_claimed(self, row: ImageRow) -> bool:
+        """A claim holds while the session that made it lives, be it this one."""
+        return row.state == "intended" and row.session is not None and self._session.is_alive(row.session)
 
 
 def now() -> str:
     """Return the present moment, UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _session_file(ledger: Path, session: str) -> Path:
-    return ledger.parent / "sessions" / f"{session}.lock"
-
-
-def _hold(path: Path) -> IO[bytes]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("wb")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return file
 
 
 @contextmanager

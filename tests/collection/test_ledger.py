@@ -102,3 +102,31 @@ def test_many_processes_may_open_a_new_ledger_at_once(tmp_path):
     )
     openers = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) for _ in range(4)]
     assert [opener.wait(timeout=120) for opener in openers] == [0, 0, 0, 0]
+
+
+def test_one_session_does_not_buy_a_picture_twice_either(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        charge = reserve(ledger, "c")
+        held = reserve(ledger, "d")
+        assert isinstance(held, ImageRow)
+        assert held.state == "intended"
+        with ledger.transaction():
+            ledger.settle(charge, Settlement("open"))
+        assert isinstance(reserve(ledger, "d"), Charge)
+        assert ledger.totals("c") == ledger.totals("d") == Totals(0, 1, PRICE, 0)
+
+
+def test_what_a_failed_transaction_counted_is_not_counted(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+
+        def count_and_fail() -> None:
+            with ledger.transaction():
+                ledger.count_metadata("c")
+                raise RuntimeError("in the middle")
+
+        with pytest.raises(RuntimeError, match="in the middle"):
+            count_and_fail()
+        assert ledger.totals("c") == Totals()
+        with ledger.transaction():
+            ledger.count_metadata("c")
+        assert ledger.totals("c") == Totals(1, 0, 0, 0)
