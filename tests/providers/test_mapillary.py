@@ -18,6 +18,8 @@ from shapely.geometry import Point
 
 from geolocate.collection import CollectRequest, Pace, collect, validate_collection
 from geolocate.emulator.config import EmulatorConfig
+from geolocate.emulator.fault_names import Fault
+from geolocate.emulator.faults import FaultShares
 from geolocate.errors import ProviderError, RightsError, SettingsError
 from geolocate.geography.distances import haversine_km
 from geolocate.manifest import read_manifest
@@ -128,6 +130,9 @@ class Odd:
         ]
         return self.on_images(request) or web.json_response({"data": data})
 
+    async def health(self, request):
+        return web.json_response({"world_version": "2", "seed": 0})
+
     async def picture(self, request):
         self.requests.append(request)
         return self.on_picture(request)
@@ -152,6 +157,7 @@ def serving(odd):
     app.router.add_get("/maps/vtp/mly1_public/2/14/{x}/{y}", odd.tile)
     app.router.add_get("/images", odd.images)
     app.router.add_get("/picture/{name}/{turn}", odd.picture)
+    app.router.add_get("/health", odd.health)
     runner = web.AppRunner(app)
 
     async def start():
@@ -370,7 +376,7 @@ def test_the_token_is_needed_and_other_hosts_are_the_emulator(tmp_path):
 
 @pytest.fixture(scope="module")
 def emulator():
-    with running(EmulatorConfig(port=0, processes=2)) as url:
+    with running(EmulatorConfig(port=0, processes=1, pictures="dummy")) as url:
         yield url
 
 
@@ -383,18 +389,13 @@ def test_a_collection_reconciles_names_everybody_and_a_rerun_asks_for_nothing(em
     # The emulator's own log, in this process too, shows what it was asked.
     caplog.set_level(logging.CRITICAL, "aiohttp.access")
     root = DataRoot(tmp_path)
-    plan = plan_of(20, shards=2, draws=2)
-    order = plan["point_id"].factorize()[0] + 20 * plan["draw"]
+    plan = plan_of(14, shards=2, draws=2)
+    order = plan["point_id"].factorize()[0] + 14 * plan["draw"]
     plan = plan.assign(lat=51.45 + order * 0.0004, lon=-2.6 + order % 7 * 0.001, radius_m=60.0)
-
-    def request(name):
-        pace = Pace(per_second=2000)
-        return CollectRequest(name, settings_for(emulator, tmp_path), "uk", views=VIEWS, pace=pace)
-
-    summary = collect(root, request("open"), plan)
+    summary = collect(root, request_to(emulator, tmp_path), plan)
     report = validate_collection(root, "open")
     rows = pd.DataFrame(read_manifest(root.collection("open") / "manifest").drop(columns="geometry"))
-    assert summary.statuses["complete"] >= 10
+    assert summary.statuses["complete"] >= 8
     assert report.ok
     assert rows["image_id"].is_unique
     flat, whole = rows[rows["width"] == 1024], rows[rows["width"] == 96]
@@ -412,7 +413,10 @@ def test_a_collection_reconciles_names_everybody_and_a_rerun_asks_for_nothing(em
     before = counters(emulator)
     assert before["mapillary_tokens_sent_to_thumbnails"] == 0
     assert before["mapillary_tiles"] == len(list(tmp_path.rglob("*.mvt")))
-    again, other = collect(root, request("open"), plan), collect(root, request("other"), plan)
+    again, other = (
+        collect(root, request_to(emulator, tmp_path), plan),
+        collect(root, request_to(emulator, tmp_path, "other"), plan),
+    )
     assert (again.run_metadata_requests, again.run_image_requests, other.run_image_requests) == (0, 0, 0)
     assert counters(emulator) == before
     kept = [file for file in tmp_path.rglob("*") if file.is_file()]
@@ -421,3 +425,48 @@ def test_a_collection_reconciles_names_everybody_and_a_rerun_asks_for_nothing(em
         assert secret not in caplog.text
         assert secret not in json.dumps(summary.statuses | summary.reasons)
         assert not [file for file in kept if secret.encode() in file.read_bytes()]
+
+
+def request_to(url, folder, name="open", **changes):
+    pace = Pace(per_second=2000, first_pause_s=0.01, longest_pause_s=0.2, refusals=4)
+    return CollectRequest(name, settings_for(url, folder), "uk", views=VIEWS, pace=pace, **changes)
+
+
+def test_a_token_that_is_refused_costs_a_handful_of_requests(tmp_path):
+    plan = plan_of(60, shards=1, draws=1)
+    with running(EmulatorConfig(port=0, processes=1, keys=("another",))) as url:
+        with pytest.raises(ProviderError, match="MAPILLARY_TOKEN") as raised:
+            collect(DataRoot(tmp_path), request_to(url, tmp_path), plan)
+        assert TOKEN not in str(raised.value)
+        refused = counters(url)["refused"]
+        assert 1 <= refused <= 10, refused
+        assert counters(url).get("mapillary_entities", 0) == 0
+
+
+def test_faults_end_in_named_outcomes_and_never_in_a_wrong_picture(tmp_path):
+    shares = ((Fault.SERVER_ERROR, 0.05), (Fault.TRUNCATED, 0.1), (Fault.HTML, 0.05), (Fault.RESET, 0.05))
+    plan = plan_of(8, shards=1, draws=1)
+    order = plan["point_id"].factorize()[0]
+    plan = plan.assign(lat=51.452 + order * 0.0004, lon=-2.584 + order % 3 * 0.001, radius_m=60.0)
+    config = EmulatorConfig(port=0, processes=1, pictures="dummy", faults=FaultShares(shares))
+    root = DataRoot(tmp_path)
+    with running(config) as url:
+        summary = collect(root, request_to(url, tmp_path), plan)
+        assert counters(url)["faults"] > 0
+    assert validate_collection(root, "open").ok
+    assert sum(summary.statuses.values()) == 8
+    assert summary.statuses.get("complete", 0) >= 4
+
+
+def test_the_days_tiles_are_counted_and_the_run_goes_on_another_day(tmp_path, monkeypatch):
+    monkeypatch.setattr("geolocate.providers.mapillary.DAILY_TILES", 2)
+    odd = Odd()
+    points = [SamplePoint(str(at), 0, "g", POINT.lat + at * 0.05, POINT.lon, 60.0, 1.0) for at in range(4)]
+    plan = plan_of(4, shards=1, draws=1).assign(lat=[one.lat for one in points], lon=POINT.lon, radius_m=60.0)
+    with serving(odd) as url:
+        with pytest.raises(ProviderError, match="2 Mapillary tiles were asked for today"):
+            collect(DataRoot(tmp_path), request_to(url, tmp_path), plan)
+        assert len([path for path in odd.paths if "vtp" in path]) == 2
+        monkeypatch.setattr("geolocate.providers.mapillary.DAILY_TILES", 50_000)
+        assert collect(DataRoot(tmp_path), request_to(url, tmp_path), plan).statuses == {"no_imagery": 4}
+        assert len([path for path in odd.paths if "vtp" in path]) == 4
