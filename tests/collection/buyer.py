@@ -18,9 +18,9 @@ from geolocate.records import View
 PRICE = 7_000
 #: What comes of a request: kept, answered with nothing and billed, failed and billed, failed and not billed.
 ANSWERS = (
-    Settlement("kept", sha256="0" * 64, bytes=10),
+    Settlement("kept", sha256="0" * 64, bytes=10, http_status=200),
     Settlement("rejected", http_status=404),
-    Settlement("open", http_status=200),
+    Settlement("open", http_status=500),
     Settlement("open", billed=False, http_status=503),
 )
 

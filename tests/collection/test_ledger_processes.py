@@ -40,15 +40,18 @@ def check(folder: Path, caps: Caps) -> tuple[int, int]:
     assert {int(line[2]) for line in sent} <= set(states)
     assert len({line[2] for line in sent}) == len(sent)
     for name in COLLECTIONS:
-        counted = [price for _, whose, _, state, price in charges if whose == name and state != "free"]
+        counted = [price for _, whose, _, state, price, _ in charges if whose == name and state != "free"]
         assert totals.get(name, (0, 0)) == (len(counted), sum(counted))
         assert caps.images is None or len(counted) <= caps.images
         assert caps.micro_usd is None or sum(counted) <= caps.micro_usd
         billable = sum(1 for whose, _, charge in sent if whose == name and states[int(charge)] != "free")
         assert billable * PRICE <= sum(counted)
     # A picture whose fate is known was asked for last when it became known: its last charge is the one that settled it.
-    last = {image: state for _, _, image, state, _ in charges}
+    last = {image: state for _, _, image, state, _, _ in charges}
     assert all(last[image] == "billed" for image, state in images if state in ("kept", "rejected"))
+    # Only one of its charges can have made it known: no two processes were on their way for it at once.
+    known = Counter(image for _, _, image, _, _, status in charges if status in (200, 404))
+    assert set(known.values()) <= {1}
     unsettled = sum(state == "intended" for state in states.values())
     return unsettled, sum(state == "kept" for _, state in images)
 
@@ -58,7 +61,9 @@ def _snapshot(folder: Path):
     with Ledger(folder / "ledger.sqlite"), closing(sqlite3.connect(folder / "ledger.sqlite")) as database:
         database.execute("BEGIN")
         return (
-            database.execute("SELECT charge_id, collection, image_id, state, micro_usd FROM charges").fetchall(),
+            database.execute(
+                "SELECT charge_id, collection, image_id, state, micro_usd, http_status FROM charges"
+            ).fetchall(),
             database.execute("SELECT image_id, state FROM images").fetchall(),
             {row[0]: row[1:] for row in database.execute("SELECT collection, image_requests, micro_usd FROM totals")},
         )
