@@ -92,6 +92,19 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Bill:
+    """What the single requests add up to.
+
+    ``answered`` were billed with an answer that costs money; ``doubtful`` count as paid because nobody knows better:
+    the connection broke before a whole answer, or the run was killed.
+    """
+
+    answered: int
+    doubtful: int
+    micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """What one collection has asked for and paid, over all its runs."""
 

@@ -22,6 +22,7 @@ from typing import Self
 from geolocate.collection.answers import answer_from_json, answer_to_json, rights_from
 from geolocate.collection.entries import (
     FINAL,
+    Bill,
     Caps,
     Charge,
     ImageKey,
@@ -212,6 +213,11 @@ class Ledger:
     def totals(self, collection: str) -> Totals:
         """Return what the collection has asked for and paid so far, requests under way included."""
         return self._purse.totals(collection)
+
+    def bill(self, collection: str | None = None) -> Bill:
+        """Add up the single requests of one collection, or of the whole root those that cost something."""
+        with _storage_errors(self._path):
+            return self._purse.bill(collection)
 
     def unsettled(self, collection: str) -> int:
         """Count the requests of which nobody knows what came: sent, perhaps, by a run that was killed."""

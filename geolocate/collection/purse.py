@@ -7,7 +7,7 @@ that they are read once, kept in memory, and written back before the commit.
 import sqlite3
 from dataclasses import astuple
 
-from geolocate.collection.entries import Caps, Totals
+from geolocate.collection.entries import Bill, Caps, Totals
 
 
 class Purse:
@@ -30,6 +30,17 @@ class Purse:
         return (caps.images is None or spent.image_requests + 1 <= caps.images) and (
             caps.micro_usd is None or spent.micro_usd + micro_usd <= caps.micro_usd
         )
+
+    def bill(self, collection: str | None = None) -> Bill:
+        """Add up the requests of one collection, or those of all that cost something."""
+        row = self._db.execute(
+            "SELECT COUNT(*) FILTER (WHERE state = 'billed' AND http_status IS NOT NULL), "
+            "COUNT(*) FILTER (WHERE state = 'intended' OR (state = 'billed' AND http_status IS NULL)), "
+            "COALESCE(SUM(micro_usd), 0) FROM charges WHERE CASE WHEN ?1 IS NULL THEN micro_usd > 0 "
+            "ELSE collection = ?1 END",
+            (collection,),
+        ).fetchone()
+        return Bill(*row)
 
     def add(self, collection: str, more: Totals) -> None:
         """Add to the collection's totals; what is given back is negative."""

@@ -1,6 +1,7 @@
-"""Prove that a collection reconciles: plan = outcomes, manifest rows = files = hashes = ledger.
+"""Prove that a collection reconciles: plan = outcomes, manifest rows = files = hashes = ledger = bill.
 
-In: a finished collection. Out: what was compared, and every contradiction in one line each.
+In: a finished collection, and perhaps the emulator that it was collected from. Out: what was compared, and every
+contradiction in one line each.
 """
 
 import json
@@ -12,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geolocate.collection.assigning import shard_numbers
+from geolocate.collection.billing import bill_problems, billed_by, total_problems
 from geolocate.collection.download import OUTCOMES
+from geolocate.collection.entries import Bill
 from geolocate.collection.ledger import Ledger
 from geolocate.collection.records import Verify
 from geolocate.collection.shards import CollectionFiles, files_of, read_plan
@@ -27,13 +30,19 @@ _NO_REASONS = json.dumps({})
 
 @dataclass(frozen=True, slots=True)
 class ValidationReport:
-    """What was compared, and what does not agree."""
+    """What was compared, and what does not agree.
+
+    ``bill`` is what the collection has paid for; ``billed`` what the emulator has counted for all collections of the
+    root, None where it was not asked.
+    """
 
     name: str
     points: int
     images: int
     bytes: int
     problems: tuple[str, ...]
+    bill: Bill
+    billed: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -50,22 +59,31 @@ class ValidationReport:
             )
 
 
-def validate_collection(root: DataRoot, name: str, verify: Verify = "hash") -> ValidationReport:
+def validate_collection(
+    root: DataRoot, name: str, verify: Verify = "hash", against: str | None = None
+) -> ValidationReport:
     """Compare plan, outcomes, manifest, store and ledger of a finished collection.
 
-    ``verify`` says how far the pictures' files are looked into: not at all, their sizes, or every byte.
-    Raises CollectionError when the collection is not finished.
+    ``verify`` says how far the pictures' files are looked into: not at all, their sizes, or every byte. ``against`` is
+    the address of an emulator that was started for this root and asked by nobody else: its bill is compared too.
+    Raises CollectionError when the collection is not finished, or no emulator answers there.
     """
     files = files_of(root, name)
     rows = _manifest_rows(root, files)
     outcomes = pd.read_parquet(files.merged_outcomes)
+    with Ledger(root.ledger) as ledger:
+        billed = None if against is None else billed_by(against)
+        money = [*total_problems(ledger, name), *(bill_problems(ledger, billed) if billed is not None else ())]
+        bill = ledger.bill(name)
+        kept = ledger.kept_images()
     problems = [
         *_outcome_problems(files, outcomes),
         *_manifest_problems(outcomes, rows),
-        *_ledger_problems(root, rows),
+        *_ledger_problems(kept, rows),
+        *money,
         *_file_problems(root, rows, verify),
     ]
-    return ValidationReport(name, len(outcomes), len(rows), int(rows["bytes"].sum()), tuple(problems))
+    return ValidationReport(name, len(outcomes), len(rows), int(rows["bytes"].sum()), tuple(problems), bill, billed)
 
 
 def _manifest_rows(root: DataRoot, files: CollectionFiles) -> pd.DataFrame:
@@ -96,11 +114,10 @@ def _manifest_problems(outcomes: pd.DataFrame, rows: pd.DataFrame) -> Iterator[s
         yield f"image {repeated.iloc[0]} stands in the manifest twice"
 
 
-def _ledger_problems(root: DataRoot, rows: pd.DataFrame) -> Iterator[str]:
+def _ledger_problems(in_ledger: list[tuple[str, str]], rows: pd.DataFrame) -> Iterator[str]:
     if rows.empty:
         return
-    with Ledger(root.ledger) as ledger:
-        kept = pd.DataFrame(ledger.kept_images(), columns=["image_id", "sha256"])
+    kept = pd.DataFrame(in_ledger, columns=["image_id", "sha256"])
     # Arrow looks up one column of texts ten times as fast as pandas; a hash has a fixed length, so that the
     # two put together cannot be mistaken.
     wanted, there = (pa.array(table["sha256"] + table["image_id"]) for table in (rows, kept))

@@ -55,6 +55,7 @@ class StandIn:
     on_image: Hook = lambda request: None
     most_at_once: int = 0
     delay_s: float = 0.0
+    billed: int = 0
     _now: int = 0
 
     def app(self) -> web.Application:
@@ -62,6 +63,7 @@ class StandIn:
         app.router.add_get("/maps/api/streetview/metadata", self.answer_metadata)
         app.router.add_get("/maps/api/streetview", self.answer_image)
         app.router.add_get("/health", self.answer_health)
+        app.router.add_get("/counters", self.answer_counters)
         return app
 
     @property
@@ -70,6 +72,9 @@ class StandIn:
 
     async def answer_health(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "ok", "world": "emulated", "world_version": "test"})
+
+    async def answer_counters(self, _: web.Request) -> web.Response:
+        return web.json_response({"billed": self.billed})
 
     async def answer_metadata(self, request: web.Request) -> web.StreamResponse:
         self.metadata.append(dict(request.query))
@@ -94,7 +99,9 @@ class StandIn:
             await asyncio.sleep(self.delay_s)
             size = int(request.query["size"].split("x")[0])
             seed = int(hashlib.sha256(request.raw_path.encode()).hexdigest()[:8], 16)
-            return self.on_image(request) or web.Response(body=street(size, seed % 64), content_type="image/jpeg")
+            answer = self.on_image(request) or web.Response(body=street(size, seed % 64), content_type="image/jpeg")
+            self.billed += answer.status in (200, 404)
+            return answer
         finally:
             self._now -= 1
 
