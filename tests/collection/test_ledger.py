@@ -130,3 +130,18 @@ def test_what_a_failed_transaction_counted_is_not_counted(tmp_path):
         with ledger.transaction():
             ledger.count_metadata("c")
         assert ledger.totals("c") == Totals(1, 0, 0, 0)
+
+
+def test_a_ledger_of_before_the_daily_counts_goes_on(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        charge = reserve(ledger)
+        with ledger.transaction():
+            ledger.settle(charge, Settlement("kept", sha256="0" * 64, bytes=1))
+            ledger._db.execute("DROP TABLE days")
+            ledger._db.execute("PRAGMA user_version = 1")
+    with Ledger(path) as ledger:
+        assert reserve(ledger).sha256 == "0" * 64
+        assert ledger.totals("c") == Totals(0, 1, PRICE, 1)
+        with ledger.transaction():
+            assert [ledger.spend_today("tiles", 1), ledger.spend_today("tiles", 1)] == [True, False]
