@@ -13,6 +13,7 @@ import yaml
 
 from deployments.components import free_port
 from deployments.configuration import CHECKOUT
+from tests.flows.traces import SECRETS
 
 # A stand-in of each flow: the real ones take minutes, and what is tested here is how they are run.
 FLOW = """
@@ -81,6 +82,8 @@ def _environment() -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "GEOLOCATE_UI_PORT": str(free_port()),
         "GEOLOCATE_EMULATOR_PORT": str(free_port()),
+        # A key would choose the provider; these two a person may have set while the emulator serves.
+        **{name: SECRETS[name] for name in ("GOOGLE_MAPS_SIGNING_SECRET", "MAPILLARY_TOKEN")},
     }
 
 

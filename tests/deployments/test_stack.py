@@ -23,6 +23,7 @@ from deployments.state import load_state
 from geolocate.errors import SettingsError
 from geolocate.settings import Settings
 from tests.deployments.conftest import Checkout
+from tests.flows.traces import command_lines, secrets_in, secrets_under
 
 PUBLISH = """
 from prefect.events import emit_event
@@ -123,6 +124,21 @@ def test_run_uses_the_stack_that_is_up_and_leaves_it(stack: Checkout) -> None:
     assert said.returncode == 3
     assert f"told {_api(stack)} emulated" in said.stdout
     assert stack.stack("status").returncode == 0
+
+
+def test_each_provider_has_a_limit_that_all_machines_share(stack: Checkout) -> None:
+    listed = stack.run("prefect", "gcl", "ls", PREFECT_API_URL=_api(stack), COLUMNS="200")
+    for name in ("google", "mapillary", "panoramax"):
+        assert name in listed.stdout
+
+
+def test_secrets_stand_in_no_process_list_and_in_no_file_of_the_stack(stack: Checkout) -> None:
+    lines = command_lines()
+    for part in (b"prefect server start", b"prefect worker start", b"geolocate.cli emulator"):
+        assert any(part in line for line in lines), part
+    assert not [line for line in lines if secrets_in(line)]
+    assert any(stack.data.rglob("*.db"))
+    assert not secrets_under(stack.data)
 
 
 def test_down_leaves_no_process_no_file_and_no_run_that_seems_to_go_on(stack: Checkout) -> None:
