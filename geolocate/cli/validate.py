@@ -2,13 +2,18 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from geolocate.cli.options import AsJson, Verify
 from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot
+
+if TYPE_CHECKING:
+    from geolocate.collection.reconcile import ValidationReport
+
+LOOKED = {"none": "not looked for", "size": "each of the right size", "hash": "each of the right hash, every byte read"}
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +42,21 @@ def validate(
     elif report.ok:
         size_mb = report.bytes / 1e6
         typer.echo(f"{name}: {report.points} points, {report.images} images, {size_mb:.1f} MB: everything agrees")
-        if report.billed is not None:
-            typer.echo(f"the emulator has billed {report.billed} requests, as the ledger says")
+        for line in _totals(report):
+            typer.echo(f"  {line}")
     report.raise_if_broken()
+
+
+def _totals(report: "ValidationReport") -> list[str]:
+    """Say which totals are the same."""
+    ended = ", ".join(f"{points} {status}" for status, points in report.statuses.items())
+    bill = report.bill
+    lines = [
+        f"{report.points} planned points = {report.points} outcomes: {ended}",
+        f"{report.images} manifest rows = pictures in the ledger = files in the store, {LOOKED[report.verify]}",
+        f"{bill.answered + bill.doubtful} requests for pictures are paid, ${bill.micro_usd / 1e6:.2f} at list price; "
+        f"{bill.doubtful} of them without an answer, which count as paid",
+    ]
+    if report.billed is not None:
+        lines.append(f"the emulator has billed {report.billed} requests, as the ledger of this data root says")
+    return lines

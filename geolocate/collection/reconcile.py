@@ -6,7 +6,7 @@ contradiction in one line each.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 import pyarrow as pa
@@ -18,7 +18,7 @@ from geolocate.collection.download import OUTCOMES
 from geolocate.collection.entries import Bill
 from geolocate.collection.ledger import Ledger
 from geolocate.collection.records import Verify
-from geolocate.collection.shards import CollectionFiles, files_of, read_plan
+from geolocate.collection.shards import CollectionFiles, count, files_of, read_plan
 from geolocate.errors import CollectionError
 from geolocate.manifest import read_manifest_columns
 from geolocate.records import OutcomeStatus
@@ -32,8 +32,8 @@ _NO_REASONS = json.dumps({})
 class ValidationReport:
     """What was compared, and what does not agree.
 
-    ``bill`` is what the collection has paid for; ``billed`` what the emulator has counted for all collections of the
-    root, None where it was not asked.
+    ``statuses`` says how the ``points`` ended. ``bill`` is what the collection has paid for; ``billed`` what the emulator
+    has counted for all collections of the root, None where it was not asked.
     """
 
     name: str
@@ -43,6 +43,8 @@ class ValidationReport:
     problems: tuple[str, ...]
     bill: Bill
     billed: int | None = None
+    statuses: dict[str, int] = field(default_factory=dict)
+    verify: Verify = "hash"
 
     @property
     def ok(self) -> bool:
@@ -83,7 +85,17 @@ def validate_collection(
         *money,
         *_file_problems(root, rows, verify),
     ]
-    return ValidationReport(name, len(outcomes), len(rows), int(rows["bytes"].sum()), tuple(problems), bill, billed)
+    return ValidationReport(
+        name,
+        points=len(outcomes),
+        images=len(rows),
+        bytes=int(rows["bytes"].sum()),
+        problems=tuple(problems),
+        bill=bill,
+        billed=billed,
+        statuses=count(outcomes["status"].tolist()),
+        verify=verify,
+    )
 
 
 def _manifest_rows(root: DataRoot, files: CollectionFiles) -> pd.DataFrame:
