@@ -11,17 +11,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from geolocate.records import OutcomeStatus, World
+from geolocate.records import ImageReason, OutcomeStatus, World
 
 if TYPE_CHECKING:
     from geolocate.collection.records import CollectionSummary
 
-#: Outcomes that another run takes up again, and what to change before.
+_CAP = (
+    "a cap was reached: {images:,} pictures are missing; run the same command with a higher --budget-usd or --max-images "
+    "to go on, nothing is paid twice"
+)
+#: Other outcomes that another run takes up again, and what to do before.
 _TO_GO_ON = {
-    OutcomeStatus.OVER_BUDGET: (
-        "a cap was reached: {points:,} points have no pictures yet; run the same command with a higher --budget-usd or "
-        "--max-images to go on, nothing is paid twice"
-    ),
     OutcomeStatus.FAILED: "{points:,} points have failed: run the same command again to go on",
     OutcomeStatus.REFUSED: (
         "{points:,} points were refused: see to the key, its quota and its rights, then run the same command again"
@@ -59,6 +59,7 @@ def _asked_and_paid(summary: "CollectionSummary") -> list[str]:
 
 
 def _going_on(summary: "CollectionSummary") -> list[str]:
-    return [
-        text.format(points=summary.statuses[status]) for status, text in _TO_GO_ON.items() if status in summary.statuses
-    ]
+    ended = summary.statuses
+    capped = summary.reasons.get(ImageReason.OVER_BUDGET, 0)
+    lines = [_CAP.format(images=capped)] if capped else []
+    return lines + [text.format(points=ended[status]) for status, text in _TO_GO_ON.items() if status in ended]

@@ -32,8 +32,8 @@ _NO_REASONS = json.dumps({})
 class ValidationReport:
     """What was compared, and what does not agree.
 
-    ``statuses`` says how the ``points`` ended. ``bill`` is what the collection has paid for; ``billed`` what the emulator
-    has counted for all collections of the root, None where it was not asked.
+    ``statuses`` says how the ``points`` ended. ``bill`` is what the collection has paid for; ``billed`` what the
+    emulator has counted for all collections of the root, None where it was not asked.
     """
 
     name: str

@@ -5,6 +5,7 @@ In: settings and the site. Out: a client whose rights are those of the endpoint 
 
 from geolocate.errors import RightsError, SettingsError
 from geolocate.providers.google import Endpoint, GoogleStreetView
+from geolocate.providers.signing import sign
 from geolocate.providers.sites import Address, Backing, Site, Source
 from geolocate.records import Rights, World
 from geolocate.settings import Settings, revealed
@@ -19,10 +20,13 @@ ADDRESS = Address("street_view_url", "GEOLOCATE_STREET_VIEW_URL", ("googleapis.c
 def google_endpoint(settings: Settings, site: Site) -> Endpoint:
     """Return where the two endpoints are, with key and rights.
 
-    Google's own host needs a key and an agreement: raises SettingsError or RightsError where one of them is missing.
+    Google's own host needs a key and an agreement: raises SettingsError or RightsError where one of them is missing,
+    and SettingsError for a signing secret that is none.
     """
     rights = site.emulated_rights if site.world is World.EMULATED else _agreed(settings)
     secret = revealed(settings.google_signing_secret)
+    if secret:
+        sign("", secret)  # a secret that is none is told before anything is sent
     return Endpoint(
         settings.street_view_url,
         revealed(settings.google_key),
