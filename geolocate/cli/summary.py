@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from geolocate.collection.records import CollectionSummary
 
 _CAP = (
-    "a cap was reached: {images:,} pictures are missing; run the same command with a higher --budget-usd or --max-images "
-    "to go on, nothing is paid twice"
+    "a cap was reached: {images:,} pictures are missing; run the same command with a higher --budget-usd or "
+    "--max-images to go on, nothing is paid twice"
 )
 #: Other outcomes that another run takes up again, and what to do before.
 _TO_GO_ON = {
