@@ -17,7 +17,7 @@ from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from geolocate.collection.answers import answer_from_json, answer_to_json, rights_from
 from geolocate.collection.entries import (
@@ -31,10 +31,9 @@ from geolocate.collection.entries import (
     Settlement,
     Totals,
 )
-from geolocate.collection.ledger_schema import bring_up_to_date
+from geolocate.collection.ledger_schema import bring_up_to_date, storage_errors
 from geolocate.collection.purse import Purse
 from geolocate.collection.sessions import Session, hold
-from geolocate.errors import StorageError
 from geolocate.records import ImageReason, Miss, Panorama, Rights
 
 _BUSY_MS = 120_000
@@ -47,7 +46,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with _storage_errors(path):
+        with storage_errors(path):
             self._session = Session(path)
             # Changing the journal's mode waits for nobody: one of two that open a new ledger at once would fail.
             with hold(path.with_suffix(".opening")):
@@ -80,7 +79,7 @@ class Ledger:
 
         Raises StorageError when the disk is full or the file is no ledger.
         """
-        with _storage_errors(self._path):
+        with storage_errors(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -101,7 +100,7 @@ class Ledger:
             "SELECT answer FROM lookups WHERE provider = ? AND world = ? AND lat = ? AND lon = ? AND radius_m = ? "
             "AND source = ?"
         )
-        with _storage_errors(self._path):
+        with storage_errors(self._path):
             rows = [self._db.execute(query, astuple(key)).fetchone() for key in keys]
         return [answer_from_json(row["answer"]) if row else None for row in rows]
 
@@ -121,23 +120,31 @@ class Ledger:
 
     def image(self, key: ImageKey) -> ImageRow | None:
         """Return what is known about a picture."""
-        with _storage_errors(self._path):
-            row = self._db.execute(
-                "SELECT * FROM images WHERE world = ? AND image_id = ?", (key.world, key.image_id)
-            ).fetchone()
-        return _image_row(row) if row else None
+        with storage_errors(self._path):
+            query = f"SELECT {_COLUMNS} FROM images WHERE world = ? AND image_id = ?"  # noqa: S608
+            row = self._db.execute(query, (key.world, key.image_id)).fetchone()
+        return _image_row(*row) if row else None
 
     def images(self, keys: Sequence[ImageKey]) -> list[ImageRow | None]:
         """Return what is known about each picture, None where nothing is."""
+        # Keys are hashes that are made anew each time they are asked for.
+        named = [(key.world, key.image_id) for key in keys]
         known: dict[tuple[str, str], ImageRow] = {}
-        with _storage_errors(self._path):
-            for start in range(0, len(keys), _AT_ONCE):
-                some = keys[start : start + _AT_ONCE]
-                wanted = [text for key in some for text in (key.world, key.image_id)]
-                query = f"SELECT * FROM images WHERE (world, image_id) IN (VALUES {', '.join(['(?, ?)'] * len(some))})"  # noqa: S608
-                for row in self._db.execute(query, wanted):
-                    known[row["world"], row["image_id"]] = _image_row(row)
-        return [known.get((key.world, key.image_id)) for key in keys]
+        with storage_errors(self._path):
+            for world in {world for world, _ in named}:
+                # In the table's own order, neighbours come with one page.
+                ids = sorted(image_id for its_world, image_id in named if its_world == world)
+                known |= {(world, name): row for name, row in self._images_of(world, ids)}
+        return [known.get(name) for name in named]
+
+    def _images_of(self, world: str, ids: Sequence[str]) -> Iterator[tuple[str, ImageRow]]:
+        """Look up many pictures of one world; with pairs of world and id SQLite would read the whole table."""
+        for start in range(0, len(ids), _AT_ONCE):
+            some = ids[start : start + _AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            query = f"SELECT {_COLUMNS}, image_id FROM images WHERE world = ? AND image_id IN ({marks})"  # noqa: S608
+            for *columns, name in self._db.execute(query, (world, *some)):
+                yield name, _image_row(*columns)
 
     def reserve(self, collection: str, key: ImageKey, micro_usd: int, caps: Caps) -> Charge | ImageRow | None:
         """Claim the picture and set its price aside, inside a transaction.
@@ -183,13 +190,13 @@ class Ledger:
     def kept_images(self) -> list[tuple[str, str]]:
         """Return the image_id and hash of all pictures in the store; an id stands once for each world that has it."""
         query = "SELECT image_id, sha256 FROM images WHERE state = 'kept'"
-        with _storage_errors(self._path):
+        with storage_errors(self._path):
             return [(row["image_id"], row["sha256"]) for row in self._db.execute(query)]
 
     def images_named(self, name: str) -> list[str]:
         """Return the ids of the pictures that an image id or a source id stands for."""
         query = "SELECT DISTINCT image_id FROM images WHERE image_id = ? OR source_id = ?"
-        with _storage_errors(self._path):
+        with storage_errors(self._path):
             return [row["image_id"] for row in self._db.execute(query, (name, name)).fetchall()]
 
     def forget(self, names: Iterable[str]) -> list[str]:
@@ -216,7 +223,7 @@ class Ledger:
 
     def bill(self, collection: str | None = None) -> Bill:
         """Add up the single requests of one collection, or of the whole root those that cost something."""
-        with _storage_errors(self._path):
+        with storage_errors(self._path):
             return self._purse.bill(collection)
 
     def unsettled(self, collection: str) -> int:
@@ -265,35 +272,22 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.OperationalError, OSError) as error:
-        if isinstance(error, StorageError):
-            raise
-        advice = {
-            "database or disk is full": "the disk is full: free some space and run again, finished work is kept",
-            "disk I/O error": "the disk gives errors or is full: free some space and run again, finished work is kept",
-        }.get(str(error), f"{error}: see that the folder is writable, then run again")
-        raise StorageError(f"cannot write {path}: {advice}") from error
-    except sqlite3.DatabaseError as error:
-        raise StorageError(f"{path} is no ledger ({error}): restore it, or move it away and start anew") from error
-
-
 @lru_cache(maxsize=64)
 def _rights_to_json(rights: Rights) -> str:
     """All pictures of one endpoint share their rights."""
     return json.dumps(asdict(rights))
 
 
-def _image_row(row: sqlite3.Row) -> ImageRow:
-    return ImageRow(
-        state=row["state"],
-        session=row["session"],
-        reason=ImageReason(row["reason"]) if row["reason"] else None,
-        sha256=row["sha256"],
-        bytes=row["bytes"],
-        rights=rights_from(json.loads(row["rights"])) if row["rights"] else None,
-        answered_at=row["answered_at"],
-    )
+@lru_cache(maxsize=64)
+def _rights_from_json(text: str) -> Rights:
+    return rights_from(json.loads(text))
+
+
+#: What an ImageRow is made of, in its order.
+_COLUMNS = "state, session, reason, sha256, bytes, rights, answered_at"
+
+
+def _image_row(state: str, session: str | None, reason: str | None, *rest: Any) -> ImageRow:
+    sha256, size, rights, answered_at = rest
+    why = ImageReason(reason) if reason else None
+    return ImageRow(state, session, why, sha256, size, _rights_from_json(rights) if rights else None, answered_at)

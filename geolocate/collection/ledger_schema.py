@@ -4,6 +4,8 @@ In: an open database. Out: the same, with the tables that this program knows; wh
 """
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from geolocate.errors import StorageError
@@ -52,3 +54,20 @@ def bring_up_to_date(database: sqlite3.Connection, path: Path) -> None:
             database.execute(statement)
     if found < SCHEMA_VERSION:
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with the ledger's file into a StorageError that says what to do."""
+    try:
+        yield
+    except (sqlite3.OperationalError, OSError) as error:
+        if isinstance(error, StorageError):
+            raise
+        advice = {
+            "database or disk is full": "the disk is full: free some space and run again, finished work is kept",
+            "disk I/O error": "the disk gives errors or is full: free some space and run again, finished work is kept",
+        }.get(str(error), f"{error}: see that the folder is writable, then run again")
+        raise StorageError(f"cannot write {path}: {advice}") from error
+    except sqlite3.DatabaseError as error:
+        raise StorageError(f"{path} is no ledger ({error}): restore it, or move it away and start anew") from error

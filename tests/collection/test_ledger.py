@@ -145,3 +145,18 @@ def test_a_ledger_of_before_the_daily_counts_goes_on(tmp_path):
         assert ledger.totals("c") == Totals(0, 1, PRICE, 1)
         with ledger.transaction():
             assert [ledger.spend_today("tiles", 1), ledger.spend_today("tiles", 1)] == [True, False]
+
+
+def test_many_pictures_are_looked_up_by_their_key_and_not_by_reading_all(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        keys = [key(f"pano-{number}", world) for number in range(300) for world in ("emulated", "real")]
+        for wanted in keys[::7]:
+            reserve(ledger, of=wanted)
+        read = []
+        ledger._db.set_trace_callback(read.append)
+        rows = ledger.images(keys)
+        ledger._db.set_trace_callback(None)
+        assert [row is not None for row in rows] == [place % 7 == 0 for place in range(len(keys))]
+        plans = [ledger._db.execute(f"EXPLAIN QUERY PLAN {query}").fetchone()["detail"] for query in read]
+        assert plans
+        assert all(plan.startswith("SEARCH") for plan in plans)
