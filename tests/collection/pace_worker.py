@@ -11,10 +11,11 @@ from geolocate.collection.shared_pace import SharedPace
 
 
 def main() -> None:
-    """Print the moment of each turn, in seconds of the clock that all processes share."""
+    """Print the moment of each turn, in seconds of the clock that all processes share; begin when told to."""
     path, seconds, per_second = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
     with SharedPace(path, "fetch") as shared:
         say("ready")
+        sys.stdin.readline()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             turn = shared.turn(per_second, burst=10)

