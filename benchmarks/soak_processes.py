@@ -127,7 +127,7 @@ class Collector:
 
     def validate(self, name: str) -> str:
         """Return what ``geolocate data validate`` says; ends the soak where it finds something."""
-        command = [sys.executable, "-m", "geolocate.cli", "data", "validate", name]
+        command = [sys.executable, "-m", "geolocate.cli", "data", "validate", name, "--against", self.url]
         done = subprocess.run(command, cwd=ROOT, env=self._environment(), capture_output=True, text=True, timeout=1800)
         if done.returncode:
             raise SystemExit(f"`geolocate data validate` fails: {done.stderr.strip()}")
