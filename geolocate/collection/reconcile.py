@@ -56,8 +56,8 @@ class ValidationReport:
         if self.problems:
             more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
             raise CollectionError(
-                f"collection {self.name!r} does not reconcile: {self.problems[0]}{more}; run `geolocate data collect` "
-                "again, it mends what is missing"
+                f"collection {self.name!r} does not reconcile: {self.problems[0]}{more}; repeat the `geolocate data "
+                "collect` that made it, with --verify hash: it mends what is missing or damaged"
             )
 
 
@@ -146,4 +146,4 @@ def _file_problems(root: DataRoot, rows: pd.DataFrame, verify: Verify) -> Iterat
         if not path.exists():
             yield f"image {name} is not in the store"
         elif path.stat().st_size != size or (verify == "hash" and sha256_of_file(path) != sha256):
-            yield f"image {name} in the store is not what the manifest says: delete {path}"
+            yield f"image {name} in the store is not what the manifest says: {path}"

@@ -132,7 +132,9 @@ class GoogleStreetView:
         said = _text(answer)
         if "quota" in said.lower():
             # A used-up quota and a bad key share the status; only the text tells them apart.
-            raise ThrottledError(f"{self._host} answers 403: the quota is used up")
+            raise ThrottledError(
+                f"{self._host} answers 403: the quota is used up; run the same command again when it is open"
+            )
         raise RefusedError(self._refusal(said))
 
     async def close(self) -> None:
@@ -156,11 +158,16 @@ class GoogleStreetView:
             # The library's own errors carry the URL, and with it the key: only the kind of error goes on.
             raise UnreachableError(self._unreachable(error)) from None
         if answer.http_status == 429:
-            raise ThrottledError(f"{self._host} answers 429: the quota is used up", retry_after_s=wait_s)
+            raise ThrottledError(
+                f"{self._host} answers 429: the quota is used up; run the same command again when it is open",
+                retry_after_s=wait_s,
+            )
         if answer.http_status == 503 and wait_s is not None:
             raise ThrottledError(f"{self._host} answers 503 and asks to wait", retry_after_s=wait_s)
         if answer.http_status >= 500 or 300 <= answer.http_status < 400:
-            raise UnreachableError(f"{self._host} answers {answer.http_status}", billable=False)
+            # A gateway's 502 or 504 may hide an answer that Google has counted.
+            billable = answer.http_status not in (500, 503)
+            raise UnreachableError(f"{self._host} answers {answer.http_status}", billable=billable)
         return answer
 
     def _open_session(self) -> aiohttp.ClientSession:
