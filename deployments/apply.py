@@ -82,9 +82,11 @@ def apply_limits(client: SyncPrefectClient) -> None:
     A slot is a request; as many are freed in a second as the provider's terms allow to ask.
     """
     there = {limit.name for limit in client.read_global_concurrency_limits(limit=200)}
-    for name, source in PROVIDERS.items():
-        if source.addresses and name not in there:
-            per_second = source.client.requests_per_second
+    # Two clients of one service bear one name, for they use up one quota.
+    clients = {source.client.name: source.client for source in PROVIDERS.values() if source.addresses}
+    for name, provider in clients.items():
+        if name not in there:
+            per_second = provider.requests_per_second
             client.create_global_concurrency_limit(
                 GlobalConcurrencyLimitCreate(
                     name=name, limit=math.ceil(per_second * LIMIT_S), slot_decay_per_second=per_second

@@ -7,6 +7,7 @@ from geolocate.collection.plan import DEFAULT_TOP, PlanRequest
 from geolocate.collection.records import Verify
 from geolocate.dataset import PublishRequest
 from geolocate.geography.regions import load_region
+from geolocate.providers.registry import source_of
 from geolocate.settings import Settings, settings_from_environment
 from geolocate.storage import DataRoot
 from tasks.pace import pace_of
@@ -51,7 +52,7 @@ class CollectionOrder(BaseModel):
             budget_usd=self.budget_usd,
             max_images=self.max_images,
             verify=self.verify,
-            pace=Pace(source=pace_of(here.provider)),
+            pace=Pace(source=pace_of(source_of(here).client.name)),
         )
 
     def publication(self) -> PublishRequest:

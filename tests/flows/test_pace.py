@@ -94,7 +94,9 @@ def test_an_order_takes_its_turns_from_the_limit_of_its_provider(monkeypatch) ->
     monkeypatch.setenv("GEOLOCATE_PROVIDER", "google")
     order = CollectionOrder.model_validate({"plan": {}, "provider": "panoramax"})
     assert order.request().pace.source is pace.pace_of("panoramax")
-    assert CollectionOrder.model_validate({"plan": {}}).request().pace.source is pace.pace_of("google")
+    for same_quota in (None, "google-streetview"):
+        order = CollectionOrder.model_validate({"plan": {}, "provider": same_quota})
+        assert order.request().pace.source is pace.pace_of("google")
 
 
 def test_applying_makes_a_limit_for_every_provider_with_an_address_and_keeps_what_is_there() -> None:
@@ -106,8 +108,8 @@ def test_applying_makes_a_limit_for_every_provider_with_an_address_and_keeps_wha
         apply_limits(client)
         limits = {limit.name: limit for limit in client.read_global_concurrency_limits(limit=200)}
         assert limits["google"].limit == 7
-        for name, source in PROVIDERS.items():
-            assert (name in limits) == bool(source.addresses)
+        for source in PROVIDERS.values():
+            assert (source.client.name in limits) == bool(source.addresses)
         assert limits["panoramax"].slot_decay_per_second == PROVIDERS["panoramax"].client.requests_per_second
         for name in PROVIDERS:
             if name in limits:
