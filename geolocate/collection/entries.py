@@ -4,7 +4,7 @@ Money is counted in millionths of a dollar.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from geolocate.manifest.schema import image_id
 from geolocate.records import ImageReason, Rights, SamplePoint, View
@@ -42,17 +42,20 @@ class SearchKey:
 
 @dataclass(frozen=True, slots=True)
 class ImageKey:
-    """What a picture is of, and in which world: two collections that want the same share one request."""
+    """What a picture is of, and in which world: two collections that want the same share one request.
+
+    ``image_id`` is the manifest's name of the picture: a hash, worked out once.
+    """
 
     world: str
     provider: str
     source_id: str
     view: View
+    image_id: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def image_id(self) -> str:
-        """The manifest's name of the picture."""
-        return image_id(self.provider, self.source_id, self.view)
+    def __post_init__(self) -> None:
+        """Name the picture."""
+        object.__setattr__(self, "image_id", image_id(self.provider, self.source_id, self.view))
 
 
 @dataclass(frozen=True, slots=True)

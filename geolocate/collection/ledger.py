@@ -11,6 +11,7 @@ in the store), ``rejected`` (answered, and no further attempt will help), ``open
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple
@@ -37,6 +38,8 @@ from geolocate.collection.sessions import Session, hold
 from geolocate.records import ImageReason, Miss, Panorama, Rights
 
 _BUSY_MS = 120_000
+#: How much of the file a session keeps in memory at most.
+_CACHE_KIB = 32 * 1024
 #: So many keys are looked up in one query.
 _AT_ONCE = 200
 
@@ -71,6 +74,8 @@ class Ledger:
         database.row_factory = sqlite3.Row
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
+        # Keys are hashes, so that each picture touches pages of its own: the upper ones at least stay in memory.
+        database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return database
 
     @contextmanager
@@ -121,13 +126,15 @@ class Ledger:
     def image(self, key: ImageKey) -> ImageRow | None:
         """Return what is known about a picture."""
         with storage_errors(self._path):
-            query = f"SELECT {_COLUMNS} FROM images WHERE world = ? AND image_id = ?"  # noqa: S608
-            row = self._db.execute(query, (key.world, key.image_id)).fetchone()
+            return self._row(key)
+
+    def _row(self, key: ImageKey) -> ImageRow | None:
+        query = f"SELECT {_COLUMNS} FROM images WHERE world = ? AND image_id = ?"  # noqa: S608
+        row = self._db.execute(query, (key.world, key.image_id)).fetchone()
         return _image_row(*row) if row else None
 
     def images(self, keys: Sequence[ImageKey]) -> list[ImageRow | None]:
         """Return what is known about each picture, None where nothing is."""
-        # Keys are hashes that are made anew each time they are asked for.
         named = [(key.world, key.image_id) for key in keys]
         known: dict[tuple[str, str], ImageRow] = {}
         with storage_errors(self._path):
@@ -152,7 +159,7 @@ class Ledger:
         Returns the charge to settle; or the row as it is where the picture is known or claimed by a living session;
         or None where a cap is reached.
         """
-        row = self.image(key)
+        row = self._row(key)
         if row and (row.state in FINAL or self._is_claimed(row)):
             return row
         if not self._purse.allows(collection, micro_usd, caps):
@@ -269,7 +276,13 @@ class Ledger:
 
 def now() -> str:
     """Return the present moment, UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _written(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _written(second: int) -> str:
+    """Many requests share a second."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @lru_cache(maxsize=64)
