@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, cast
 
-from prefect import Flow, flow, get_run_logger, unmapped
+from prefect import Flow, Task, flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed
@@ -35,9 +35,15 @@ CheckPictures = Annotated[
 Seed = Annotated[int, Field(ge=0, description="The same seed gives the same points on any machine")]
 
 
+#: Each shard is asynchronous inside, and one decodes while the other waits.
+SHARDS_AT_ONCE = 2
+#: What a task tells of its shard.
+Report = dict[str, Any]
+
+
 def shard_runner() -> TaskRunner[PrefectFuture[Any]]:
-    """Two shards at a time: each is asynchronous inside, and one decodes while the other waits."""
-    return cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner[Any](max_workers=2))
+    """Work on some shards at a time."""
+    return cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner[Any](max_workers=SHARDS_AT_ONCE))
 
 
 class Collected(BaseModel):
@@ -58,9 +64,9 @@ def collect_and_publish(order: CollectionOrder, trained_by: str = "") -> Collect
     has ended is not published, for a dataset would be trained on that nobody has planned.
     """
     shards = plan_collection(order)
-    found = find_shard.map(unmapped(order), shards).result()
+    found = each_shard(find_shard, order, shards)
     assign_panoramas(order)
-    fetched = fetch_shard.map(unmapped(order), shards).result()
+    fetched = each_shard(fetch_shard, order, shards)
     summary = finish_collection(order)
     requests, over_budget = _requests([*found, *fetched]), _over_budget(summary)
     if over_budget:
@@ -71,6 +77,16 @@ def collect_and_publish(order: CollectionOrder, trained_by: str = "") -> Collect
     dataset = publish_dataset(order.publication())
     announce(dataset, trained_by)
     return Collected(dataset=dataset, requests=requests)
+
+
+def each_shard(work: Task[..., Report], order: CollectionOrder, shards: list[int]) -> list[Report]:
+    """Work on all shards, some at a time; after one that fails no other is begun: a refused key costs few requests."""
+    futures: list[PrefectFuture[Report]] = []
+    for shard in shards:
+        futures.append(work.submit(order, shard))
+        if len(futures) > SHARDS_AT_ONCE:
+            futures[-1 - SHARDS_AT_ONCE].result()
+    return [future.result() for future in futures]
 
 
 def ended(order: CollectionOrder, collected: Collected) -> str | State[str]:

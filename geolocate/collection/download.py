@@ -67,6 +67,11 @@ class Shot:
         return isinstance(self.result, ImageRow) and self.result.state == "forgotten"
 
     @property
+    def is_open(self) -> bool:
+        """Whether a rerun would ask for it again."""
+        return not isinstance(self.result, ImageRow) and self.result in PASSING
+
+    @property
     def reason(self) -> ImageReason | None:
         """Why there is no picture."""
         if isinstance(self.result, ImageRow):
@@ -212,7 +217,7 @@ def _outcomes(
     for row in found:
         mine = of_point.get(row["point_id"], [])
         status = _status(row, withheld, mine)
-        open_points += any(shot.reason in PASSING for shot in mine)
+        open_points += any(shot.is_open for shot in mine)
         outcomes.append(_outcome(shard, row, status, mine))
     unsearched = sum(row["status"] in (OutcomeStatus.FAILED, OutcomeStatus.REFUSED) for row in found)
     return outcomes, open_points + unsearched

@@ -7,7 +7,6 @@ shard share one engine, which counts them; what all shards share is opened by of
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
@@ -26,6 +25,7 @@ from geolocate.storage import DataRoot
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
+T = TypeVar("T")
 #: How often a picture that another process is just fetching is looked at again, in seconds.
 _HELD_S = 0.2
 
@@ -66,6 +66,7 @@ class Engine:
         self._keeper = desk.keeper
         self._limit = desk.limit
         self._caps = caps_of(request)
+        self._capped = False
 
     # Searches.
 
@@ -83,12 +84,13 @@ class Engine:
         return answers
 
     async def _ask(self, point: SamplePoint) -> Panorama | Miss | None:
-        attempt = 0
-        while attempt < self._request.pace.attempts:
+        attempt = throttled = 0
+        while attempt < self._request.pace.attempts and throttled < self._request.pace.quota_pauses:
             try:
                 async with self.throttle.slot():
                     return await self._ask_once(point)
             except ThrottledError:
+                throttled += 1
                 continue
             except (UnreachableError, RefusedError):
                 attempt += 1
@@ -99,7 +101,7 @@ class Engine:
         self.sent.metadata += 1
         name = self._request.name
         try:
-            answer = await self.provider.find(point)
+            answer = await _without_surprise(self.provider.find(point))
         except QuotaError as error:
             self._stop(error)
         except (UnreachableError, RefusedError, ThrottledError) as error:
@@ -147,14 +149,19 @@ class Engine:
     async def fetch(self, key: ImageKey, panorama: Panorama) -> ImageRow | ImageReason:
         """Ask for one picture until it is there, or no further attempt helps; return its row or why there is none."""
         pace = self._request.pace
-        attempt = paid = 0
+        attempt = paid = throttled = 0
         reason = ImageReason.UNREACHABLE
-        while attempt < pace.attempts and paid < pace.paid_attempts:
+        while attempt < pace.attempts and paid < pace.paid_attempts and throttled < pace.quota_pauses:
+            if self._capped:
+                return ImageReason.OVER_BUDGET
             try:
                 got = await self._attempt(key, panorama)
             except ThrottledError:
+                throttled += 1
                 continue
             if got is None:
+                # Whoever comes after need not take a turn to learn it.
+                self._capped = True
                 return ImageReason.OVER_BUDGET
             if isinstance(got, Settlement):
                 attempt, paid = attempt + 1, paid + got.billed
@@ -163,8 +170,15 @@ class Engine:
             elif got.state in FINAL:
                 return got
             else:
-                await asyncio.sleep(_HELD_S)
+                await self._wait_while_held(key)
         return reason
+
+    async def _wait_while_held(self, key: ImageKey) -> None:
+        """Wait until nobody else is on their way for the picture; looking takes no turn."""
+        held = True
+        while held:
+            await asyncio.sleep(_HELD_S)
+            held = await self._writer.read(lambda ledger: ledger.is_held(key))
 
     async def _attempt(self, key: ImageKey, panorama: Panorama) -> ImageRow | Settlement | None:
         """Make one attempt at a picture.
@@ -199,7 +213,7 @@ class Engine:
         """Send one reserved request and settle it, whatever comes of it; return the settlement where it stays open."""
         self.sent.images += 1
         try:
-            picture = await self.provider.fetch(panorama, charge.key.view)
+            picture = await _without_surprise(self.provider.fetch(panorama, charge.key.view))
         except (UnreachableError, RefusedError, ThrottledError) as error:
             self._failed(error)
             billed = isinstance(error, UnreachableError) and error.billable
@@ -208,15 +222,29 @@ class Engine:
             if isinstance(error, ThrottledError):
                 raise
             return result
-        self.throttle.answered()
         result = await self._keeper.keep(Answer(picture, charge.key.view, panorama.rights))
         row = await self._settle(charge, result)
-        return result if result.state == "open" else row
+        if result.state == "open":
+            self.throttle.useless(result.reason or ImageReason.UNREACHABLE)
+        else:
+            self.throttle.answered()
+        return row if row.state in FINAL else result
 
     async def _settle(self, charge: Charge, result: Settlement) -> ImageRow:
         self.sent.bytes += result.bytes
-        self.sent.micro_usd += charge.micro_usd if result.billed else 0
-        return await self._writer.do(lambda ledger: ledger.settle(charge, result))
+        if result.billed:
+            self.sent.micro_usd += charge.micro_usd
+        else:
+            self._capped = False
+        row = await self._writer.do(lambda ledger: ledger.settle(charge, result))
+        if row.state == "forgotten" and result.sha256:
+            await self._erase(result.sha256)
+        return row
+
+    async def _erase(self, sha256: str) -> None:
+        """Take a picture out of the store again that was forgotten while it was on its way."""
+        if not await self._writer.read(lambda ledger: ledger.is_kept(sha256)):
+            self._root.image(sha256).unlink(missing_ok=True)
 
     # Both.
 
@@ -227,26 +255,31 @@ class Engine:
     async def each(self, items: Sequence[Item], work: Callable[[Item], Awaitable[None]], progress: Progress) -> None:
         """Work on all items, a limited number at a time; what is left when the provider stops us stays undone.
 
-        Raises the first other error, after the rest has been cancelled.
+        After an error no further item is begun; requests on their way may have been paid for, so that they are waited
+        for and written down. Raises the first error then, preferring one that a user can mend.
         """
         todo = iter(items)
+        errors: list[Exception] = []
         done = 0
 
         async def worker() -> None:
             nonlocal done
             for item in todo:
-                async with self._limit:
-                    with suppress(StoppedError):
+                if errors:
+                    return
+                try:
+                    async with self._limit:
                         await work(item)
+                except StoppedError:
+                    pass
+                except Exception as error:
+                    errors.append(error)
                 done += 1
                 progress(done, len(items))
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._request.concurrency, len(items))):
-                    group.create_task(worker())
-        except ExceptionGroup as errors:
-            raise _first(errors) from None
+        await asyncio.gather(*[worker() for _ in range(min(self._request.concurrency, len(items)))])
+        if errors:
+            raise next((error for error in errors if isinstance(error, GeolocateError)), errors[0])
 
     def check(self) -> None:
         """Raise StoppedError when not everything could be asked; to be called once what is done is written down."""
@@ -273,6 +306,12 @@ def caps_of(request: CollectRequest) -> Caps:
     return Caps(None if request.budget_usd is None else round(request.budget_usd * 1_000_000), request.max_images)
 
 
-def _first(errors: ExceptionGroup[Exception]) -> Exception:
-    """Return the error that a user can mend, if there is one among them."""
-    return next((error for error in errors.exceptions if isinstance(error, GeolocateError)), errors.exceptions[0])
+async def _without_surprise(asking: Awaitable[T]) -> T:
+    """Let no odd answer that a provider stumbles over end a run of thousands: it counts as no answer."""
+    try:
+        return await asking
+    except GeolocateError:
+        raise
+    except Exception as error:
+        log.exception("an answer that the program does not understand")
+        raise UnreachableError(f"an answer that the program does not understand ({type(error).__name__})") from None

@@ -16,8 +16,8 @@ from geolocate.storage import DataRoot, sha256_of, write_all
 #: Decoding and flushing leave the interpreter to other threads, so that two of them use two cores; more would take
 #: turns with the event loop.
 _THREADS = 2
-#: What costs money: pictures, whatever they show, and the answer that there is none; a request called bad does not.
-_BILLED = (200, 404, 410)
+#: What certainly costs nothing: a request called bad, refused, or failed over there. All else counts as paid.
+_FREE = (400, 401, 403, 429, 500, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def _judged(answer: Answer) -> Settlement:
     reason = why_not(picture, answer.view)
     if reason is not None:
         state = "open" if reason in PASSING else "rejected"
-        billed = picture.http_status in _BILLED
+        billed = picture.http_status not in _FREE
         return Settlement(state, billed=billed, reason=reason, http_status=picture.http_status)
     return Settlement(
         "kept",

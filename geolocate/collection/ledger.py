@@ -14,7 +14,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any, Self
 from geolocate.collection.answers import answer_from_json, answer_to_json, rights_from
 from geolocate.collection.entries import (
     FINAL,
+    MOST_PAID,
     Bill,
     Caps,
     Charge,
@@ -179,13 +180,15 @@ class Ledger:
         )
         self._purse.add(charge.collection, Totals(0, -back, price - charge.micro_usd, result.bytes))
         rights = _rights_to_json(result.rights) if result.rights else None
-        columns = (row.state, row.reason, row.sha256, row.bytes, rights, row.answered_at)
+        in_vain = result.state == "open" and result.billed and result.http_status is not None
+        columns = (row.reason, row.sha256, row.bytes, rights, row.answered_at, charge.key.world, charge.key.image_id)
         changed = self._db.execute(
-            "UPDATE images SET state = ?, session = NULL, reason = ?, sha256 = ?, bytes = ?, rights = ?, "
-            "answered_at = ? WHERE world = ? AND image_id = ? AND state <> 'forgotten'",
-            (*columns, charge.key.world, charge.key.image_id),
-        )
-        return row if changed.rowcount else self.image(charge.key) or row
+            f"UPDATE images SET state = CASE WHEN ?1 AND paid + 1 >= {MOST_PAID} THEN 'rejected' ELSE ?2 END, "  # noqa: S608
+            "paid = paid + ?1, session = NULL, reason = ?3, sha256 = ?4, bytes = ?5, rights = ?6, answered_at = ?7 "
+            "WHERE world = ?8 AND image_id = ?9 AND state <> 'forgotten' RETURNING state",
+            (in_vain, row.state, *columns),
+        ).fetchone()
+        return replace(row, state=changed[0]) if changed else self.image(charge.key) or row
 
     def reopen(self, key: ImageKey) -> None:
         """Allow a picture to be asked for again: its file is gone or altered."""
@@ -237,6 +240,17 @@ class Ledger:
         """Count the requests of which nobody knows what came: sent, perhaps, by a run that was killed."""
         query = "SELECT COUNT(*) FROM charges WHERE collection = ? AND state = 'intended'"
         return int(self._db.execute(query, (collection,)).fetchone()[0])
+
+    def is_held(self, key: ImageKey) -> bool:
+        """Say whether a living session is on its way for the picture."""
+        row = self.image(key)
+        return row is not None and self._is_claimed(row)
+
+    def is_kept(self, sha256: str) -> bool:
+        """Say whether some picture in the store has these bytes."""
+        query = "SELECT 1 FROM images WHERE sha256 = ? AND state = 'kept'"
+        with storage_errors(self._path):
+            return self._db.execute(query, (sha256,)).fetchone() is not None
 
     def spend_today(self, what: str, limit: int) -> bool:
         """Count one more of what may be asked ``limit`` times a day (UTC), inside a transaction; False at the limit."""

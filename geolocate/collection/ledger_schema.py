@@ -40,7 +40,9 @@ CREATE TABLE days (
     what TEXT NOT NULL, day TEXT NOT NULL, requests INTEGER NOT NULL, PRIMARY KEY (what, day)
 ) WITHOUT ROWID;
 """
-_STEPS = (_FIRST, _DAYS)
+#: How often a picture was paid for without being one.
+_PAID = "ALTER TABLE images ADD COLUMN paid INTEGER NOT NULL DEFAULT 0"
+_STEPS = (_FIRST, _DAYS, _PAID)
 SCHEMA_VERSION = len(_STEPS)
 
 

@@ -6,6 +6,7 @@ session on the ledger. A run that has nothing to ask opens nothing.
 
 import asyncio
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Self, TypeVar
@@ -121,9 +122,20 @@ def with_office(root: DataRoot, request: CollectRequest, work: Callable[[Office]
 
 @contextmanager
 def _quick_turns() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, _TURN_S))
+    """Make threads hand over quickly for as long as any office of this process is open."""
+    with _QUICK:
+        _quick_offices.append(sys.getswitchinterval())
+        sys.setswitchinterval(min(_quick_offices[0], _TURN_S))
     try:
         yield
     finally:
-        sys.setswitchinterval(before)
+        with _QUICK:
+            usual = _quick_offices[0]
+            _quick_offices.pop()
+            if not _quick_offices:
+                sys.setswitchinterval(usual)
+
+
+_QUICK = threading.Lock()
+#: The interpreter's usual interval first, then one entry for each further office.
+_quick_offices: list[float] = []

@@ -66,8 +66,6 @@ class SharedPace:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._since = time.monotonic()
-        with self._changed() as state:
-            setattr(state, self._refusals, 0)
 
     def __enter__(self) -> Self:
         return self
@@ -166,6 +164,9 @@ def _is_sound(state: State) -> bool:
 
 
 def _end(state: State, now: float, reason: str, *, refused: bool = False) -> None:
+    # Who begins anew may pause as often again; but refusals stay until the first proper answer, so that each of the
+    # many processes of a run that has been refused finds out by one request.
+    state.pauses = 0
     state.ended_at = now
     state.refused = int(refused)
     state.reason = reason.encode()[:400]

@@ -14,6 +14,7 @@ import numpy as np
 from geolocate.collection.shared_pace import SharedPace, Turn
 from geolocate.errors import ProviderError
 from geolocate.providers.protocol import RefusedError, ThrottledError
+from geolocate.records import ImageReason
 
 #: So many requests may leave at once after a lull.
 BURST = 10
@@ -40,7 +41,13 @@ class Pace:
     #: do not count as attempts, for everybody waits; but not for ever.
     refusals: int = 4
     failures: int = 100
+    #: So many answers in a row that are paid for and no pictures: an error message drawn as one, a web page.
+    useless: int = 8
     quota_pauses: int = 12
+
+
+#: Answers that look like an account in trouble, rather than like a bad line.
+_USELESS = (ImageReason.ERROR_PICTURE, ImageReason.HTML)
 
 
 class StoppedError(ProviderError):
@@ -62,7 +69,7 @@ class Throttle:
         self._per_second = pace.per_second or per_second
         self._proved = self._troubled = False
         self._probe = asyncio.Lock()
-        self._failures = 0
+        self._failures = self._useless = 0
         self._granting = asyncio.Lock()
 
     @asynccontextmanager
@@ -109,7 +116,7 @@ class Throttle:
     def answered(self) -> None:
         """Tell that a request was answered properly."""
         self._proved = True
-        self._failures = 0
+        self._failures = self._useless = 0
         if self._troubled:
             self._troubled = False
             self._shared.answered()
@@ -125,6 +132,18 @@ class Throttle:
             self._failures += 1
             if self._failures >= self.pace.failures:
                 self.stop(error)
+
+    def useless(self, reason: ImageReason) -> None:
+        """Count an answer that is no picture; a revoked key or a used-up quota may come as a picture that says so."""
+        self._failures += 1
+        self._useless += reason in _USELESS
+        if self._useless >= self.pace.useless or self._failures >= self.pace.failures:
+            self.stop(
+                ProviderError(
+                    f"{max(self._useless, self._failures)} answers in a row were no pictures (the last: {reason}): see "
+                    "that the key, its billing and its quota are in order, then run the same command again"
+                )
+            )
 
     def stop(self, error: ProviderError) -> None:
         """Let no further request leave."""

@@ -1,11 +1,14 @@
 """Claims, caps and group commits, with real files."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
+from geolocate.collection import ledger_schema
 from geolocate.collection.entries import Caps, Charge, ImageKey, ImageRow, Settlement, Totals
 from geolocate.collection.ledger import Ledger
 from geolocate.collection.writer import LedgerWriter
@@ -132,19 +135,24 @@ def test_what_a_failed_transaction_counted_is_not_counted(tmp_path):
         assert ledger.totals("c") == Totals(1, 0, 0, 0)
 
 
-def test_a_ledger_of_before_the_daily_counts_goes_on(tmp_path):
+def test_a_ledger_of_the_first_version_goes_on(tmp_path):
     path = tmp_path / "ledger.sqlite"
-    with Ledger(path) as ledger:
-        charge = reserve(ledger)
-        with ledger.transaction():
-            ledger.settle(charge, Settlement("kept", sha256="0" * 64, bytes=1))
-            ledger._db.execute("DROP TABLE days")
-            ledger._db.execute("PRAGMA user_version = 1")
+    with closing(sqlite3.connect(path)) as old, old:
+        old.executescript(ledger_schema._FIRST + "PRAGMA user_version = 1")
+        old.execute(
+            "INSERT INTO images VALUES ('emulated', ?, 'google', 'pano', 0, 0, 90, 640, 640, 'kept', NULL, NULL, ?, 1, "
+            "NULL, '2026-01-01T00:00:00Z')",
+            (key().image_id, "0" * 64),
+        )
+        old.execute("INSERT INTO totals VALUES ('c', 0, 1, ?, 1)", (PRICE,))
     with Ledger(path) as ledger:
         assert reserve(ledger).sha256 == "0" * 64
         assert ledger.totals("c") == Totals(0, 1, PRICE, 1)
+        charge = reserve(ledger, of=key("another"))
         with ledger.transaction():
+            ledger.settle(charge, Settlement("open", http_status=200))
             assert [ledger.spend_today("tiles", 1), ledger.spend_today("tiles", 1)] == [True, False]
+        assert isinstance(reserve(ledger, of=key("another")), Charge)
 
 
 def test_many_pictures_are_looked_up_by_their_key_and_not_by_reading_all(tmp_path):
