@@ -11,7 +11,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -127,7 +127,8 @@ def write_all(bodies: Mapping[Path, bytes]) -> None:
             _write_through(temporary, body)
             temporary.replace(path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # what stood in the way of writing it may stand in the way of this
+                temporary.unlink()
             raise storage_error(path, error) from error
     # A name is durable once its folder is; several files of one folder share that.
     for folder in {path.parent for path in bodies}:
