@@ -1,4 +1,13 @@
-"""From planned points to pictures with coordinates: searched free of charge, paid once, resumable at any instant."""
+"""From planned points to pictures with coordinates: searched free of charge, paid once, resumable at any instant.
+
+- which points: plan, drawing, targets, city_targets, crowd; points that others chose: points, pano_ids, importing
+- what that would take: estimate, hit_rate, foreknown, pricing
+- the life of a collection: collect; its phases: finding, assigning, download; its files and records: shards, records
+- asking: office opens what an engine needs; throttle, shared_pace and quota say when a request may leave
+- what comes back: validation judges a picture, keeping stores it, verifying looks at it again later
+- what was asked and paid: ledger, with ledger_schema, entries, answers, purse, sessions; writer and grouping share commits
+- proving and looking: reconcile (the command ``validate``), billing, watching; forgetting
+"""
 
 from geolocate.collection.assigning import assign_panoramas, shard_numbers
 from geolocate.collection.collect import collect, finish_collection, start_collection
