@@ -5,7 +5,7 @@
 - the life of a collection: collect; its phases: finding, assigning, download; its files and records: shards, records
 - asking: office opens what an engine needs; throttle, shared_pace and quota say when a request may leave
 - what comes back: validation judges a picture, keeping stores it, verifying looks at it again later
-- what was asked and paid: ledger, with ledger_schema, entries, answers, purse, sessions; writer and grouping share commits
+- what was asked and paid: ledger, ledger_schema, entries, answers, purse, sessions; shared commits: writer, grouping
 - proving and looking: reconcile (the command ``validate``), billing, watching; forgetting
 """
 
