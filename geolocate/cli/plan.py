@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from geolocate.collection.estimate import Estimate
+    from geolocate.records import View
     from geolocate.settings import Settings
 
 
@@ -29,6 +30,9 @@ def register(app: typer.Typer) -> None:
 @spread
 def plan(
     sample: Sample,
+    from_ids: Annotated[
+        Path | None, typer.Option(help="Price the panoramas that a file of `geolocate data export-ids` names.")
+    ] = None,
     provider: Provider = None,
     out: Annotated[Path | None, typer.Option(help="Write the plan as .parquet (GeoParquet) or .geojson.")] = None,
     map_file: Annotated[Path | None, typer.Option("--map", help="Draw the points on a map, a .png.")] = None,
@@ -46,12 +50,12 @@ def plan(
     source = source_of(settings)
     if source.check is not None:  # a key or an agreement is not needed yet, the folder of photos is
         source.check(settings, None)
-    planned = plan_of(sample)
+    planned, views = plan_and_views(sample, from_ids, settings)
     if out:
         write_plan(planned, out)
     if map_file:
         _draw(sample.region, planned, map_file)
-    expected = estimate(planned, DataRoot(settings.data), settings, sample.region)
+    expected = estimate(planned, DataRoot(settings.data), settings, sample.region, views)
     if as_json:
         typer.echo(json.dumps(asdict(expected), indent=2))
     else:
@@ -110,6 +114,22 @@ def _notes(expected: "Estimate") -> list[str]:
     if slow is not None and slow < fast:
         pace += f"; {slow:,.0f} images a second, as this machine did lately"
     return [*notes, f"duration: {pace}"]
+
+
+def plan_and_views(
+    sample: Sample, from_ids: Path | None, settings: "Settings"
+) -> "tuple[pd.DataFrame, tuple[View, ...]]":
+    """Return the sample with the standard views, or what a file of IDs names."""
+    from geolocate.collection.pano_ids import plan_of_ids
+    from geolocate.collection.records import STANDARD_VIEWS
+    from geolocate.errors import PlanError
+
+    if from_ids is None:
+        return plan_of(sample), STANDARD_VIEWS
+    if sample.given or sample.points:
+        raise PlanError("--from-ids names the panoramas: leave the options that draw or read points out")
+    wanted = plan_of_ids(from_ids, sample.region, settings)
+    return wanted.plan, wanted.views
 
 
 def plan_of(sample: Sample) -> "pd.DataFrame":

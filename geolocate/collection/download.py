@@ -37,6 +37,7 @@ from geolocate.collection.shards import (
 )
 from geolocate.collection.validation import PASSING
 from geolocate.collection.verifying import is_intact
+from geolocate.collection.wanted_views import Views, as_text, views_of_shard
 from geolocate.manifest import MANIFEST_SCHEMA, write_manifest
 from geolocate.manifest.tombstones import is_forgotten
 from geolocate.providers import QuotaError, RefusedError
@@ -100,7 +101,8 @@ async def take_shard(office: Office, shard: int, progress: Progress = no_progres
     withheld = _withheld(root, work.found, work.duplicates)
     rows = [row for row in work.found if row["status"] == FOUND and row["point_id"] not in withheld]
     engine = await office.engine("fetch")
-    shots = await _fetch(engine, await asyncio.to_thread(_members, root, rows, work.elsewhere), progress)
+    members = await asyncio.to_thread(_members, root, rows, work.elsewhere)
+    shots = await _fetch(engine, _shots(engine, members, work.views), progress)
     outcomes, open_points = _outcomes(shard, work.found, withheld, shots)
     report = replace(_report(shard, outcomes, engine, time.monotonic() - started), replaced=_replaced(engine, shots))
     state = ShardState(report, work.input_hash, open_points)
@@ -117,6 +119,7 @@ class Work:
     found: list[dict[str, Any]]
     duplicates: set[str]
     elsewhere: set[tuple[str, str]]
+    views: Views
     input_hash: str
 
 
@@ -134,7 +137,10 @@ def _work_of(root: DataRoot, request: CollectRequest, files: CollectionFiles, sh
     duplicates, elsewhere = duplicates_in(files, shard), companions_elsewhere(files, shard)
     body = files.table(FOUND, shard).read_bytes()
     lost = [*sorted(duplicates), *sorted(elsewhere)]
-    return Work(shard, found, duplicates, elsewhere, hash_of(body, lost, request.views, request.region))
+    views = views_of_shard(files, shard)
+    told = [sorted((point, as_text(mine)) for point, mine in views.items())] if views else []
+    input_hash = hash_of(body, lost, request.views, request.region, *told)
+    return Work(shard, found, duplicates, elsewhere, views, input_hash)
 
 
 def _done(root: DataRoot, request: CollectRequest, work: Work) -> ShardReport | None:
@@ -184,8 +190,18 @@ def _members(
     return [pair for pair, forgotten in zip(mine, is_forgotten(root, frame), strict=True) if not forgotten]
 
 
-async def _fetch(engine: Engine, members: list[tuple[dict[str, Any], Panorama]], progress: Progress) -> list[Shot]:
-    shots = [Shot(row, member, key) for row, member in members for key in engine.image_keys(member)]
+def _shots(engine: Engine, members: list[tuple[dict[str, Any], Panorama]], views: Views) -> list[Shot]:
+    """Return the pictures that are wanted: all views, or those that the plan names for the point."""
+    keys = [(row, member, views.get(row["point_id"])) for row, member in members]
+    return [
+        Shot(row, member, key)
+        for row, member, wanted in keys
+        for key in engine.image_keys(member)
+        if wanted is None or key.view in wanted
+    ]
+
+
+async def _fetch(engine: Engine, shots: list[Shot], progress: Progress) -> list[Shot]:
     for shot, known in zip(shots, await engine.known([shot.key for shot in shots]), strict=True):
         shot.result = known if known and known.state in FINAL else None
     missing = [shot for shot in shots if shot.result is None]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from geolocate.collection.foreknown import Asked, foreknown
-from geolocate.collection.hit_rate import Kind, hit_rate
+from geolocate.collection.hit_rate import BY_ID, HitRate, Kind, hit_rate
 from geolocate.collection.pricing import discounted_usd
 from geolocate.collection.records import STANDARD_VIEWS
 from geolocate.collection.watching import Lately, lately
@@ -61,15 +61,18 @@ def estimate(
 ) -> Estimate:
     """Return what collecting a plan takes with these settings; nothing is sent.
 
-    Pictures count as those of 360° panoramas, ``views`` each; places of flat photographs may have fewer.
+    Pictures count as those of 360° panoramas, ``views`` each unless the plan names a point's own; places of flat
+    photographs may have fewer.
     """
     client, world = source_of(settings).client, world_of(settings)
     known = foreknown(root, region, plan, Asked(client.name, client.source, world), views)
-    rate = hit_rate(root, Kind(settings.provider, str(world), float(plan["radius_m"].iloc[0]), region))
+    rate = _rate(plan, root, Kind(settings.provider, str(world), float(plan["radius_m"].iloc[0]), region))
     found = sum(rate.expected_panoramas(draws) for draws in known.draws_left)
     lookups = sum(rate.expected_requests(draws) for draws in known.draws_left)
     missing = known.images_wanted - known.images_known
-    images, most = missing + round(found * len(views)), missing + len(known.draws_left) * len(views)
+    left = zip(known.draws_left, known.views_left, strict=True)
+    images = missing + round(sum(rate.expected_panoramas(draws) * wanted for draws, wanted in left))
+    most = missing + sum(known.views_left)
     each = client.price_micro_usd / 1e6
     before = lately(root.ledger, world)
     points = int(plan["point_id"].nunique())
@@ -98,6 +101,12 @@ def estimate(
         hit_share=round(rate.share, 4),
         hit_basis=rate.basis,
     )
+
+
+def _rate(plan: pd.DataFrame, root: DataRoot, kind: Kind) -> HitRate:
+    if "source_id" in plan:
+        return HitRate(BY_ID, "panoramas are looked up by their IDs: all are taken to be there still")
+    return hit_rate(root, kind)
 
 
 def _seconds(lookups: float, images: int, per_second: float, before: Lately) -> int:

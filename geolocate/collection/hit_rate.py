@@ -16,6 +16,8 @@ from geolocate.storage import DataRoot, read_json
 
 #: Assumed where nothing is known: one position in two has imagery that is nobody else's.
 ASSUMED = 0.5
+#: Of panoramas that are looked up by their IDs; most are there still.
+BY_ID = 1.0
 #: Fewer positions than this tell nothing.
 _ENOUGH = 50
 #: Points in these states were not answered: they tell nothing about the ground.

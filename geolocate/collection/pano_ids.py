@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from geolocate.collection.shards import files_of, read_plan
+from geolocate.collection.wanted_views import VIEWS, as_text
 from geolocate.errors import CollectionError, PlanError
 from geolocate.manifest import read_manifest
 from geolocate.manifest.tombstones import without_forgotten
@@ -33,7 +34,7 @@ _COLUMNS = ["provider", "source_id", "panorama_id", *_VIEW, *_POINT]
 
 @dataclass(frozen=True, slots=True)
 class IdPlan:
-    """What a file of IDs asks for: a plan, and the views that occur in it."""
+    """What a file of IDs asks for: a plan, whose column `views` tells where panoramas differ, and all views of it."""
 
     plan: pd.DataFrame
     views: tuple[View, ...]
@@ -68,8 +69,8 @@ def export_ids(root: DataRoot, name: str, out: Path, *, hashes: bool = False) ->
 def plan_of_ids(path: Path, region: str, settings: Settings) -> IdPlan:
     """Plan one point a panorama; the point keeps its id, group and the position that was asked for.
 
-    Every panorama is asked for all views that occur in the file. Raises PlanError for a file that is no list of IDs, of
-    another region or world, or of another provider than the settings name.
+    Every panorama is asked for the views that the file has of it. Raises PlanError for a file that is no list of
+    IDs, of another region or world, or of another provider than the settings name.
     """
     table = _read(path)
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
@@ -89,8 +90,7 @@ def plan_of_ids(path: Path, region: str, settings: Settings) -> IdPlan:
         raise PlanError(
             f"{path} is of the region {metadata['region']}, not {region}: say --region {metadata['region']}"
         )
-    views = rows[_VIEW].drop_duplicates().sort_values(_VIEW).itertuples(index=False, name=None)
-    return IdPlan(_plan(rows), tuple(View(*view) for view in views))
+    return IdPlan(_plan(rows), _views(rows))
 
 
 def _read(path: Path) -> pa.Table:
@@ -122,4 +122,16 @@ def _plan(rows: pd.DataFrame) -> pd.DataFrame:
             "source_id": panoramas["source_id"],
         }
     ).sort_values(["group_id", "point_id"], ignore_index=True)
-    return plan.assign(shard=plan.index // _SHARD_SIZE)
+    plan = plan.assign(shard=plan.index // _SHARD_SIZE)
+    wanted = {source: as_text(_views(mine)) for source, mine in rows.groupby("source_id")}
+    if len(set(wanted.values())) == 1:
+        return plan
+    return plan.assign(**{VIEWS: plan["source_id"].map(wanted)})
+
+
+def _views(rows: pd.DataFrame) -> tuple[View, ...]:
+    different = rows[_VIEW].drop_duplicates().sort_values(_VIEW)
+    return tuple(
+        View(float(heading), float(pitch), float(fov), int(width), int(height))
+        for heading, pitch, fov, width, height in different.itertuples(index=False, name=None)
+    )

@@ -1,11 +1,13 @@
 """A collection passed on as panorama IDs, and fetched again from them."""
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
 
 from geolocate.collection import collect, validate_collection
+from geolocate.collection.estimate import estimate
 from geolocate.collection.importing import ImportOrder, import_folder, owner_rights
 from geolocate.collection.pano_ids import export_ids, plan_of_ids
 from geolocate.errors import CollectionError, PlanError
@@ -144,3 +146,28 @@ def test_what_cannot_be_fetched_from_is_told(exported, root, request_for, tmp_pa
     import_folder(root, "photos", ImportOrder(tmp_path / "photos", "uk", owner_rights("CC0-1.0", "Ann", "own")))
     with pytest.raises(CollectionError, match="photographs of a folder"):
         export_ids(root, "photos", path)
+
+
+def test_exactly_the_pictures_of_the_file_are_planned_and_bought(exported, server, request_for):
+    """Each panorama was photographed in a direction of its own, as exports of other programs are."""
+    path, theirs = exported
+    table = pq.read_table(path)
+    rows = table.to_pandas().drop_duplicates("source_id").reset_index(drop=True)
+    rows["heading"] = rows.index * 7.0
+    pq.write_table(
+        pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(table.schema.metadata), path
+    )
+    server.on_metadata = by_id()
+    server.images.clear()
+    order = wanted(path, request_for("again"))
+    request = request_for("again", views=order.views)
+    priced = estimate(order.plan, theirs, request.settings, "uk", order.views)
+    assert (priced.image_requests_expected, priced.image_requests_at_most) == (6, 6)
+    summary = collect(theirs, request, order.plan)
+    assert (summary.statuses, summary.images, len(server.images)) == ({"complete": 6}, 6, 6)
+    asked = {(query["pano"], float(query["heading"])) for query in server.images}
+    assert asked == set(zip(rows["source_id"], rows["heading"], strict=True))
+    assert validate_collection(theirs, "again").ok
+    assert collect(theirs, request, order.plan).run_image_requests == 0
+    again = estimate(order.plan, theirs, request.settings, "uk", order.views)
+    assert (again.images_known, again.image_requests_at_most) == (6, 0)
