@@ -5,6 +5,7 @@ In: names that people choose. Out: paths that never leave the root, and files th
 
 import errno
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -98,7 +99,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     Raises StorageError when the disk is full or not writable; nothing is left beside the target then.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
         raise storage_error(path, error) from error
@@ -110,6 +111,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+        _flush(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
     finally:
@@ -140,12 +142,21 @@ def _write_through(path: Path, body: bytes) -> None:
     try:
         handle = os.open(path, flags, 0o644)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         handle = os.open(path, flags, 0o644)
     with os.fdopen(handle, "wb") as file:
         file.write(body)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it; each name that is new is flushed to disk."""
+    missing = [folder, *folder.parents]
+    missing = list(itertools.takewhile(lambda one: not one.is_dir(), missing))
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in reversed(missing):
+        _flush(made.parent)
 
 
 def _flush(folder: Path) -> None:

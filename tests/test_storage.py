@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geolocate.errors import StorageError
-from geolocate.storage import DataRoot, atomic_write, read_json, safe_name, write_json
+from geolocate.storage import DataRoot, atomic_write, read_json, safe_name, write_all, write_json
 
 
 @given(st.text(max_size=120))
@@ -84,3 +84,18 @@ def test_a_missing_and_a_damaged_json_file_say_what_to_do(tmp_path):
     (tmp_path / "damaged").write_text("{")
     with pytest.raises(StorageError, match="delete it and run"):
         read_json(tmp_path / "damaged")
+
+
+@pytest.mark.parametrize("write", [lambda path: write_json(path, 1), lambda path: write_all({path: b"1"})])
+def test_the_names_of_new_folders_and_of_the_file_are_flushed_to_disk(tmp_path, monkeypatch, write):
+    """A power failure cannot be had here: what is looked at is which folders the system was told to flush."""
+    flushed, flush = [], os.fsync
+
+    def watched(handle):
+        flushed.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    write(tmp_path / "a" / "b" / "file")
+    for folder in (tmp_path, tmp_path / "a", tmp_path / "a" / "b"):
+        assert str(folder) in flushed
