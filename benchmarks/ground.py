@@ -154,7 +154,7 @@ def manifest_columns(ids: np.ndarray, sha256: np.ndarray) -> pd.DataFrame:
     unknown = dict.fromkeys(["sequence_id", "creator", "camera", "captured", "admin1", "admin2", "retain_until"])
     texts = {"provider": "google", "country": "GB", "license": "CC0-1.0", "attribution": "made for a benchmark"}
     more = {"rights_basis": "own", "world": "emulated", "terms_version": "1", "fetched_at": "", "group_id": "g"}
-    names = {"image_id": ids, "source_id": ids, "point_id": ids, "sha256": sha256}
+    names = {"image_id": ids, "source_id": ids, "panorama_id": ids, "point_id": ids, "sha256": sha256}
     return pd.DataFrame({**names, **numbers, **places, **unknown, **texts, **more})
 
 
