@@ -5,9 +5,14 @@ so that a kill at any instant ends a session.
 """
 
 import fcntl
+import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+#: Younger files stay: between a file's making and its lock, its process looks dead.
+_SWEPT_AFTER_S = 3600.0
 
 
 class Session:
@@ -17,6 +22,7 @@ class Session:
         self.name = uuid.uuid4().hex
         self._folder = ledger.parent / "sessions"
         self._lock = hold(self._file(self.name))
+        self._sweep()
 
     def close(self) -> None:
         """End the session."""
@@ -35,6 +41,14 @@ class Session:
         except BlockingIOError:
             return True
         return False
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left; a file that is gone tells the same as one whose lock is free."""
+        before = time.time() - _SWEPT_AFTER_S
+        for path in self._folder.glob("*.lock"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before and not self.is_alive(path.stem):
+                    path.unlink()
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.lock"
