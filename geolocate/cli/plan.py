@@ -65,7 +65,7 @@ def plan(
 def _show(expected: "Estimate") -> None:
     """Print a table of what is expected and what it may come to, and the lines that say what they rest on."""
     title = f"{expected.provider}, {expected.world} world; nothing has been sent"
-    table = Table("", "expected", "at most", title=title)
+    table = Table("", "expected", "at most, asked once", title=title)
     for column in table.columns[1:]:
         column.justify = "right"
     for name, usual, most in _rows(expected):
@@ -108,6 +108,10 @@ def _notes(expected: "Estimate") -> list[str]:
             f"price: ${expected.list_price_usd_per_1000:.2f} per 1,000 images, which caps reckon with; discounts: the "
             "month's first 10,000 free (as practitioners say), $5.60 beyond 100,000; "
             f"{expected.billed_this_month:,} billed this month in this data root"
+        )
+        notes.append(
+            "at most is without retries: a paid answer that is no picture is asked for again; if all were, "
+            f"${expected.price_usd_at_most_with_retries:,.2f}. What ends a run at a sum is --budget-usd"
         )
     slow, fast = expected.images_per_second_lately, expected.requests_per_second
     pace = f"{fast:,.0f} requests a second, as the provider allows"

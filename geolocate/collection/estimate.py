@@ -14,6 +14,7 @@ from geolocate.collection.foreknown import Asked, foreknown
 from geolocate.collection.hit_rate import BY_ID, HitRate, Kind, hit_rate
 from geolocate.collection.pricing import discounted_usd
 from geolocate.collection.records import STANDARD_VIEWS
+from geolocate.collection.throttle import Pace
 from geolocate.collection.watching import Lately, lately
 from geolocate.providers.registry import source_of, world_of
 from geolocate.records import View
@@ -26,8 +27,9 @@ class Estimate:
     """What a plan takes from now on; prices in US dollars.
 
     ``points_known`` are those whose search the ledger answers. Expected numbers rest on ``hit_share``, the share of
-    asked positions that give a panorama of their own, whose origin ``hit_basis`` names. ``price_usd_at_most`` is what a
-    cap reckons with: every expected or possible picture at list price. ``price_usd_expected`` takes the free ones and
+    asked positions that give a panorama of their own, whose origin ``hit_basis`` names. ``price_usd_at_most`` is
+    every possible picture at list price, each asked for once: a paid answer that is none is asked for again, which
+    ``price_usd_at_most_with_retries`` reckons with for all of them. ``price_usd_expected`` takes the free ones and
     the discounts of the month into account, ``billed_this_month`` of this data root included.
     """
 
@@ -47,6 +49,7 @@ class Estimate:
     list_price_usd_per_1000: float
     price_usd_at_list: float
     price_usd_at_most: float
+    price_usd_at_most_with_retries: float
     price_usd_expected: float
     billed_this_month: int
     requests_per_second: float
@@ -93,6 +96,7 @@ def estimate(
         list_price_usd_per_1000=round(each * 1000, 4),
         price_usd_at_list=round(images * each, 4),
         price_usd_at_most=round(most * each, 4),
+        price_usd_at_most_with_retries=round(most * each * Pace().paid_attempts, 4),
         price_usd_expected=round(discounted_usd(client.price_micro_usd, before.billed_this_month, images), 4),
         billed_this_month=before.billed_this_month,
         requests_per_second=client.requests_per_second,

@@ -29,6 +29,7 @@ def test_an_unknown_ground_is_assumed_and_said_so(root, request_for):
     assert (expected.image_requests_expected, expected.image_requests_at_most) == (90, 120)
     assert expected.price_usd_at_list == pytest.approx(0.63)
     assert expected.price_usd_at_most == pytest.approx(0.84)
+    assert expected.price_usd_at_most_with_retries == pytest.approx(1.68)  # a paid answer that is none is asked twice
     assert expected.price_usd_expected == 0  # the first 10,000 of a month are free
     assert not root.ledger.exists()
 
