@@ -10,8 +10,16 @@ from PIL import Image, UnidentifiedImageError
 
 from geolocate.records import ImageReason, Picture, View
 
-#: The share of the most common coarse colour: 0.98 in the "no imagery" picture, 0.44 in a photograph of a street.
-LARGEST_SHARE = 0.9
+#: A picture of which so much is one flat colour is no photograph of a street; 0.97 of Google's own grey one is.
+_FLAT_SHARE = 0.9
+#: Lettering takes more of a small picture; a message on Google's grey is told from there on, by the shorter side.
+_GREY_SHARES = ((128, 0.85), (0, 0.6))
+#: How far a flat area's pixels lie from its colour, and lettering's at least, in levels of 256.
+_FLAT, _INK = 6, 24
+#: "Sorry, we have no imagery here." is one line whatever the picture's size; an error message takes more pixel rows.
+_ONE_LINE = 24
+#: At night the dark is flat without being a message's ground, where so small a share of the picture shines in it.
+_NIGHT, _LIGHTS = 48, 0.0005
 #: Bits of each channel that make a coarse colour: 16 levels, so that JPEG noise does not split a flat area.
 _COARSE_BITS = 4
 #: A picture seen at an eighth of its size is looked at again in full beyond this: shrinking blends lettering into its
@@ -19,8 +27,6 @@ _COARSE_BITS = 4
 _SUSPICIOUS_SHARE = 0.5
 #: How small it may become, in pixels a side.
 _SMALL_SIDE = 64
-#: The "no imagery" picture has one short line of text; more text makes an error message on the same grey.
-_GREY_SHARE = 0.96
 #: The grey is one of #E4E3DF, #E3E2DD, #E0DED8.
 _GREY = np.array([0xE2, 0xE1, 0xDC])
 _GREY_TOLERANCE = 10
@@ -74,16 +80,27 @@ def _from_pixels(body: bytes, view: View) -> ImageReason | None:
             # cosine transform is done at an eighth of the size.
             image.draft("RGB", (_SMALL_SIDE, _SMALL_SIDE))
             share, _ = commonest_colour(np.asarray(_rgb(image)), every=1)
-        if share <= _SUSPICIOUS_SHARE:
+        if share <= _SUSPICIOUS_SHARE and min(view.width, view.height) >= 2 * _SMALL_SIDE:
             return None
         with _opened(body) as image:
-            share, colour = commonest_colour(np.asarray(_rgb(image)))
+            pixels = np.asarray(_rgb(image))
     except _UNREADABLE:
         return ImageReason.TRUNCATED
-    if share <= LARGEST_SHARE:
-        return None
-    grey = share >= _GREY_SHARE and np.abs(colour - _GREY).max() <= _GREY_TOLERANCE
-    return ImageReason.GREY_PICTURE if grey else ImageReason.ERROR_PICTURE
+    return _from_flatness(pixels)
+
+
+def _from_flatness(pixels: np.ndarray) -> ImageReason | None:
+    """Tell a message on a flat ground from a photograph, which has texture, in fog and at night too."""
+    _, ground = commonest_colour(pixels)
+    apart = np.abs(pixels - ground).max(axis=2)
+    flat, ink = float((apart <= _FLAT).mean()), apart > _INK
+    if np.abs(ground - _GREY).max() <= _GREY_TOLERANCE:
+        needed = next(share for side, share in _GREY_SHARES if min(pixels.shape[:2]) >= side)
+        if flat < needed:
+            return None
+        return ImageReason.GREY_PICTURE if ink.any(axis=1).sum() <= _ONE_LINE else ImageReason.ERROR_PICTURE
+    is_night = ground.max() < _NIGHT and ink.mean() > _LIGHTS
+    return ImageReason.ERROR_PICTURE if flat >= _FLAT_SHARE and not is_night else None
 
 
 def _opened(body: bytes) -> Image.Image:
