@@ -4,7 +4,10 @@ In: the found tables of all shards. Out: ``duplicates.parquet``, the points that
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from geolocate.collection.records import CollectRequest
 from geolocate.collection.shards import (
@@ -12,16 +15,18 @@ from geolocate.collection.shards import (
     FOUND,
     CollectionFiles,
     files_of,
-    read_plan,
+    hash_of,
+    read_columns,
     read_rows,
     write_rows,
 )
-from geolocate.storage import DataRoot
+from geolocate.errors import CollectionError
+from geolocate.storage import DataRoot, read_json, write_json
 
 
 def shard_numbers(root: DataRoot, name: str) -> list[int]:
     """Return the numbers of the collection's shards, in order."""
-    return sorted(int(shard) for shard in set(read_plan(files_of(root, name))["shard"]))
+    return sorted(read_columns(files_of(root, name).plan, ["shard"])["shard"].unique().to_pylist())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +47,13 @@ def assign_panoramas(root: DataRoot, request: CollectRequest) -> int:
     panoramas there are to fetch. Raises CollectionError when a shard has not been searched yet.
     """
     files = files_of(root, request.name)
+    shards = shard_numbers(root, request.name)
+    searched = _state_of([files.table(FOUND, shard) for shard in shards])
+    earlier = read_json(files.assigned) if files.assigned.exists() and files.duplicates.exists() else {}
+    if earlier.get("searched") == searched:
+        return int(earlier["panoramas"])
     claims = sorted(
-        (
-            Claim(row["snap_m"], row["point_id"], row["source_id"], shard, _companions(row["panorama"]))
-            for shard in shard_numbers(root, request.name)
-            for row in read_rows(files.table(FOUND, shard))
-            if row["status"] == FOUND
-        ),
+        (claim for shard in shards for claim in _claims(files, shard)),
         key=lambda claim: (claim.snap_m, claim.point_id, claim.source_id),
     )
     owner: dict[str, str] = {}
@@ -72,7 +77,25 @@ def assign_panoramas(root: DataRoot, request: CollectRequest) -> int:
         for row in sorted(lost, key=lambda row: (row[0], row[2] or ""))
     ]
     write_rows(files.duplicates, rows, ASSIGNED_SCHEMA)
+    write_json(files.assigned, {"searched": searched, "panoramas": panoramas})
     return panoramas
+
+
+def _state_of(tables: list[Path]) -> str:
+    """Say in one word when which tables were written; reading thousands of them only to see the same takes long."""
+    try:
+        stats = [path.stat() for path in tables]
+    except FileNotFoundError as error:
+        raise CollectionError(f"no file {error.filename}: the phase before this one has not finished") from None
+    return hash_of([(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats])
+
+
+def _claims(files: CollectionFiles, shard: int) -> Iterator[Claim]:
+    """Read the claims of one shard's points."""
+    columns = read_columns(files.table(FOUND, shard), ["status", "snap_m", "point_id", "source_id", "panorama"])
+    for status, snap_m, point_id, source_id, panorama in zip(*(column.to_pylist() for column in columns), strict=True):
+        if status == FOUND:
+            yield Claim(snap_m, point_id, source_id, shard, _companions(panorama))
 
 
 def _companions(panorama: str) -> tuple[str, ...]:
@@ -93,5 +116,14 @@ def companions_elsewhere(files: CollectionFiles, shard: int) -> set[tuple[str, s
 
 
 def _lost_in(files: CollectionFiles, shard: int) -> list[tuple[str, str | None]]:
-    rows = (row for row in read_rows(files.duplicates) if row["shard"] == shard)
-    return [(row["point_id"], row.get("source_id")) for row in rows]
+    stat = files.duplicates.stat() if files.duplicates.exists() else None
+    return _lost(files.duplicates, stat and (stat.st_ino, stat.st_mtime_ns)).get(shard, [])
+
+
+@lru_cache(maxsize=2)
+def _lost(path: Path, _version: tuple[int, int] | None) -> dict[int, list[tuple[str, str | None]]]:
+    """Read the table once for all shards."""
+    lost: dict[int, list[tuple[str, str | None]]] = {}
+    for row in read_rows(path):
+        lost.setdefault(row["shard"], []).append((row["point_id"], row.get("source_id")))
+    return lost

@@ -7,30 +7,32 @@ is done is kept, what is open is taken up.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from geolocate.collection.assigning import assign_panoramas, shard_numbers
-from geolocate.collection.download import OUTCOMES, take_shard
+from geolocate.collection.download import OUTCOMES, state_of, take_shard
 from geolocate.collection.finding import search_shard
 from geolocate.collection.ledger import Ledger
 from geolocate.collection.office import Office, with_office
 from geolocate.collection.records import CollectionSummary, CollectRequest, Progress, ShardReport
 from geolocate.collection.shards import (
     FOUND,
-    OUTCOME_SCHEMA,
     CollectionFiles,
-    count,
     files_of,
     hash_of,
+    in_order,
+    read_columns,
     read_plan,
-    read_rows,
     read_state,
-    write_rows,
+    write_table,
 )
 from geolocate.errors import CollectionError, PlanError
 from geolocate.providers.registry import check_provider, world_of
@@ -83,10 +85,13 @@ def finish_collection(root: DataRoot, name: str) -> CollectionSummary:
             f"collection {name!r}: {len(missing)} of {len(shards)} shards are not collected: run `geolocate data "
             "collect` again, it goes on where it stopped"
         )
-    rows = [row for shard in shards for row in read_rows(files.table(OUTCOMES, shard))]
-    _check_sums(files, rows)
-    write_rows(files.merged_outcomes, rows, OUTCOME_SCHEMA)
-    summary = _summary(root, files, rows, shards)
+    # As columns: a dictionary a point would be the largest thing in memory of a large collection.
+    outcomes = pa.concat_tables(
+        [read_columns(files.table(OUTCOMES, shard)) for shard in shards], promote_options="default"
+    )
+    _check_sums(files, outcomes)
+    write_table(files.merged_outcomes, outcomes)
+    summary = _summary(root, files, outcomes, shards)
     write_json(files.summary, asdict(summary))
     return summary
 
@@ -112,11 +117,12 @@ async def _collect(office: Office, progress: PhaseProgress) -> list[ShardReport]
     """Search all shards, give each panorama to one point, and fetch all shards."""
     plan = await asyncio.to_thread(read_plan, files_of(office.root, office.request.name))
     numbers = sorted(int(shard) for shard in plan["shard"].unique())
+    rows_of = plan.groupby("shard", sort=False).indices
     find, fetch = (Bar(phase, len(numbers), progress) for phase in ("find", "fetch"))
 
     async def search(shard: int) -> ShardReport:
         with find.part(shard) as told:
-            return await search_shard(office, shard, plan[plan["shard"] == shard], told)
+            return await search_shard(office, shard, plan.iloc[rows_of[shard]], told)
 
     async def take(shard: int) -> ShardReport:
         with fetch.part(shard) as told:
@@ -124,7 +130,13 @@ async def _collect(office: Office, progress: PhaseProgress) -> list[ShardReport]
 
     searched = await office.each_shard(numbers, search)
     await asyncio.to_thread(assign_panoramas, office.root, office.request)
-    return searched + await office.each_shard(numbers, take)
+    return searched + await office.each_shard(await asyncio.to_thread(_open_first, office, numbers), take)
+
+
+def _open_first(office: Office, shards: list[int]) -> list[int]:
+    """Put shards with something to fetch before those that are only to be looked over: a million files take a while."""
+    files = files_of(office.root, office.request.name)
+    return sorted(shards, key=lambda shard: state_of(files, shard) is not None)
 
 
 class Bar:
@@ -173,36 +185,37 @@ def _description(plan: pd.DataFrame, request: CollectRequest) -> dict[str, Any]:
     }
 
 
-def _check_sums(files: CollectionFiles, rows: list[dict[str, Any]]) -> None:
-    planned = set(read_plan(files)["point_id"])
-    ended = Counter(row["point_id"] for row in rows)
-    twice = [point for point, times in ended.items() if times > 1]
-    if twice or set(ended) != planned:
+def _check_sums(files: CollectionFiles, outcomes: pa.Table) -> None:
+    planned = pc.unique(pq.read_table(files.plan, columns=["point_id"])["point_id"].cast(pa.string()))
+    ended = pc.unique(outcomes["point_id"])
+    twice = len(outcomes) - len(ended)
+    if twice or len(planned) != len(ended) or not pc.all(pc.is_in(planned, ended)).as_py():
         raise CollectionError(
-            f"{files.folder}: {len(planned)} planned points, {len(ended)} with an outcome, {len(twice)} with two: "
+            f"{files.folder}: {len(planned)} planned points, {len(ended)} with an outcome, {twice} with two: "
             "delete its folder `outcomes` and collect again, nothing is paid twice"
         )
 
 
-def _summary(
-    root: DataRoot, files: CollectionFiles, rows: list[dict[str, Any]], shards: list[int]
-) -> CollectionSummary:
+def _summary(root: DataRoot, files: CollectionFiles, outcomes: pa.Table, shards: list[int]) -> CollectionSummary:
     started = read_json(files.request)
     name = files.folder.name
-    states = [read_state(files.statistics(phase, shard)) for phase in (FOUND, OUTCOMES) for shard in shards]
+    states = (read_state(files.statistics(phase, shard)) for phase in (FOUND, OUTCOMES) for shard in shards)
     with Ledger(root.ledger) as ledger:
         totals, unsettled = ledger.totals(name), ledger.unsettled(name)
-    reasons: Mapping[str, int] = Counter(reason for row in rows for reason in json.loads(row["reasons"]).values())
+    reasons: Counter[str] = Counter()
+    for text, times in _counted(outcomes["reasons"]):
+        for reason in json.loads(text).values():
+            reasons[reason] += times
     return CollectionSummary(
         name=name,
         region=started["region"],
         provider=started["provider"],
         world=started["world"],
-        points=len(rows),
-        statuses=count([row["status"] for row in rows]),
+        points=len(outcomes),
+        statuses=in_order(dict(_counted(outcomes["status"]))),
         reasons=dict(sorted(reasons.items())),
-        panoramas=sum(row["images"] > 0 for row in rows),
-        images=sum(row["images"] for row in rows),
+        panoramas=int(pc.sum(pc.greater(outcomes["images"], 0)).as_py() or 0),
+        images=int(pc.sum(outcomes["images"]).as_py() or 0),
         metadata_requests=totals.metadata_requests,
         image_requests=totals.image_requests,
         unsettled=unsettled,
@@ -210,3 +223,8 @@ def _summary(
         seconds=round(sum(state.report.seconds for state in states if state), 3),
         price_usd=totals.micro_usd / 1_000_000,
     )
+
+
+def _counted(column: pa.ChunkedArray) -> list[tuple[str, int]]:
+    """Return each value and how often it occurs."""
+    return [(entry["values"], entry["counts"]) for entry in pc.value_counts(column).to_pylist()]

@@ -26,6 +26,7 @@ from geolocate.collection.shards import (
     OUTCOME_SCHEMA,
     CollectionFiles,
     ShardState,
+    bytes_of,
     count,
     files_of,
     hash_of,
@@ -94,9 +95,8 @@ async def take_shard(office: Office, shard: int, progress: Progress = no_progres
     root, request = office.root, office.request
     files = files_of(root, request.name)
     work = await asyncio.to_thread(_work_of, root, request, files, shard)
-    done = await asyncio.to_thread(_done, root, request, work)
-    if done:
-        return ShardReport(shard, done.phase, done.points, done.statuses, done.images, reused=done.images)
+    if isinstance(work, ShardReport):
+        return work
     started = time.monotonic()
     withheld = _withheld(root, work.found, work.duplicates)
     rows = [row for row in work.found if row["status"] == FOUND and row["point_id"] not in withheld]
@@ -132,24 +132,25 @@ class Result:
     state: ShardState
 
 
-def _work_of(root: DataRoot, request: CollectRequest, files: CollectionFiles, shard: int) -> Work:
-    found = read_rows(files.table(FOUND, shard))
+def _work_of(root: DataRoot, request: CollectRequest, files: CollectionFiles, shard: int) -> Work | ShardReport:
+    """Return what is to be done, or what an earlier run reported when nothing is."""
     duplicates, elsewhere = duplicates_in(files, shard), companions_elsewhere(files, shard)
-    body = files.table(FOUND, shard).read_bytes()
+    body = bytes_of(files.table(FOUND, shard))
     lost = [*sorted(duplicates), *sorted(elsewhere)]
     views = views_of_shard(files, shard)
     told = [sorted((point, as_text(mine)) for point, mine in views.items())] if views else []
     input_hash = hash_of(body, lost, request.views, request.region, *told)
-    return Work(shard, found, duplicates, elsewhere, views, input_hash)
+    done = state_of(files, shard)
+    if done and done.input_hash == input_hash and _is_whole(root, files, shard, request.verify):
+        report = done.report
+        return ShardReport(shard, report.phase, report.points, report.statuses, report.images, reused=report.images)
+    return Work(shard, read_rows(files.table(FOUND, shard)), duplicates, elsewhere, views, input_hash)
 
 
-def _done(root: DataRoot, request: CollectRequest, work: Work) -> ShardReport | None:
-    """Return what an earlier run reported of the shard, when nothing of it is open or damaged."""
-    files = files_of(root, request.name)
-    state = read_state(files.statistics(OUTCOMES, work.shard))
-    if state is None or state.open_points or state.input_hash != work.input_hash:
-        return None
-    return state.report if _is_whole(root, files, work.shard, request.verify) else None
+def state_of(files: CollectionFiles, shard: int) -> ShardState | None:
+    """Return how an earlier run left a shard, when it left nothing open."""
+    state = read_state(files.statistics(OUTCOMES, shard))
+    return state if state and not state.open_points else None
 
 
 def _write(files: CollectionFiles, request: CollectRequest, result: Result) -> None:

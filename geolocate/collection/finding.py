@@ -39,7 +39,7 @@ from geolocate.geography.regions import load_region
 from geolocate.manifest.tombstones import is_forgotten
 from geolocate.providers import RefusedError
 from geolocate.records import ImageReason, Miss, OutcomeStatus, Panorama, SamplePoint
-from geolocate.storage import DataRoot
+from geolocate.storage import DataRoot, read_json
 
 #: A rerun asks for these again.
 _OPEN = (OutcomeStatus.FAILED, OutcomeStatus.REFUSED)
@@ -85,7 +85,8 @@ def find_shard(root: DataRoot, request: CollectRequest, shard: int, progress: Pr
 async def search_shard(office: Office, shard: int, plan: pd.DataFrame, progress: Progress = no_progress) -> ShardReport:
     """Do the same as find_shard beside other shards; ``plan`` holds the shard's own rows."""
     files = files_of(office.root, office.request.name)
-    input_hash = hash_of(plan.to_csv(index=False).encode(), office.request.region)
+    # The plan of a collection never changes: its own hash will do, and is there already.
+    input_hash = hash_of(read_json(files.request)["plan_hash"], office.request.region)
     state = read_state(files.statistics(FOUND, shard))
     if state and state.open_points == 0 and state.input_hash == input_hash:
         return _nothing_to_do(state)

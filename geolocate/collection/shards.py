@@ -6,6 +6,8 @@ same input, is finished and sends no request.
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,11 @@ class CollectionFiles:
         return self.folder / "duplicates.parquet"
 
     @property
+    def assigned(self) -> Path:
+        """From which tables of the search the duplicates were told."""
+        return self.folder / "duplicates.json"
+
+    @property
     def manifest(self) -> Path:
         """One manifest file a shard."""
         return self.folder / "manifest"
@@ -141,16 +148,39 @@ def read_plan(files: CollectionFiles) -> pd.DataFrame:
 
 def write_rows(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
     """Write rows as Parquet, whole or not at all."""
+    write_table(path, pa.Table.from_pylist(rows, schema))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Do the same with columns."""
     with atomic_write(path) as file:
-        pq.write_table(pa.Table.from_pylist(rows, schema), file, compression="zstd")
+        pq.write_table(table, file, compression="zstd")
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Read rows that write_rows wrote; raise CollectionError where they are missing."""
-    if not path.exists():
-        raise CollectionError(f"no file {path}: the phase before this one has not finished for this shard")
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    rows: list[dict[str, Any]] = read_columns(path).to_pylist()
     return rows
+
+
+def read_columns(path: Path, names: list[str] | None = None) -> pa.Table:
+    """Read some columns, or all, of what write_rows wrote; raise CollectionError where it is missing."""
+    try:
+        return pq.read_table(path, columns=names)
+    except FileNotFoundError:
+        raise _missing(path) from None
+
+
+def bytes_of(path: Path) -> bytes:
+    """Read such a file as it lies there; raise CollectionError where it is missing."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise _missing(path) from None
+
+
+def _missing(path: Path) -> CollectionError:
+    return CollectionError(f"no file {path}: the phase before this one has not finished for this shard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,5 +231,9 @@ def panorama_of(row: dict[str, Any]) -> Panorama:
 
 def count(statuses: list[str]) -> dict[str, int]:
     """Count statuses in the closed list's order, leaving out those that do not occur."""
-    order = [FOUND, *OutcomeStatus]
-    return {str(status): statuses.count(status) for status in order if status in statuses}
+    return in_order(Counter(statuses))
+
+
+def in_order(counts: Mapping[str, int]) -> dict[str, int]:
+    """Put counts of statuses into the closed list's order."""
+    return {str(status): counts[status] for status in (FOUND, *OutcomeStatus) if status in counts}
