@@ -8,6 +8,7 @@ for each picture, keeps no connection open and follows redirects: an order of ma
 
 import asyncio
 import json
+import logging
 import threading
 from functools import partial
 from urllib.parse import urlencode, urlsplit
@@ -24,7 +25,7 @@ from geolocate.providers.google import (
 )
 from geolocate.providers.google_access import ADDRESS, google_endpoint
 from geolocate.providers.protocol import UnreachableError
-from geolocate.providers.signing import sign
+from geolocate.providers.signing import redact, sign
 from geolocate.providers.sites import Backing, Site, Source
 from geolocate.records import Picture
 from geolocate.settings import Settings
@@ -39,6 +40,8 @@ class GooglePackage(GoogleStreetView):
     def __init__(self, endpoint: Endpoint, timeout_s: float = TIMEOUT_S) -> None:
         super().__init__(endpoint)
         self._timeout_s = timeout_s
+        # The package's requests are logged with their whole address, key and signature in it.
+        logging.getLogger("urllib3.connectionpool").addFilter(_without_secrets)
 
     async def _get(self, path: str, parameters: dict[str, str]) -> Picture:
         if path == METADATA_PATH:
@@ -69,6 +72,12 @@ class GooglePackage(GoogleStreetView):
         except (requests.RequestException, ValueError, TimeoutError) as error:
             # Their messages carry the URL, and with it the key: only the kind of error goes on.
             raise UnreachableError(self._unreachable(error), billable=False) from None
+
+
+def _without_secrets(record: logging.LogRecord) -> bool:
+    """Take keys and signatures out of a line of the log; the line itself is kept."""
+    record.msg, record.args = redact(record.getMessage()), ()
+    return True
 
 
 def _in_a_thread(ask: "partial[api.results]") -> "asyncio.Future[api.results]":

@@ -159,7 +159,7 @@ class Mapillary:
     async def _thumbnail(self, panorama: Panorama) -> Picture:
         """Fetch the whole thumbnail, with a new address should the first have expired."""
         name = _FLAT if panorama.native else _WHOLE
-        for _ in range(2):
+        for renewed in (False, True):
             entity = await self._addresses.about(panorama.source_id)
             address = entity.get(name) if entity else None
             if not isinstance(address, str):
@@ -171,7 +171,8 @@ class Mapillary:
                 raise ThrottledError(f"{host} answers 429", retry_after_s=wait_s)
             if answer.http_status == 200:
                 return answer
-            if answer.http_status not in (403, 404, 410):
+            # An address that has expired is refused as well; a refusal of a new one says nothing about the picture.
+            if answer.http_status not in (403, 404, 410) or (renewed and answer.http_status == 403):
                 raise UnreachableError(f"{host} answers a thumbnail with {answer.http_status}", billable=False)
         return Picture(b"", "", 404)
 

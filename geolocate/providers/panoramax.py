@@ -129,9 +129,9 @@ class Panoramax:
         """Fetch the picture of one item from wherever it lies."""
         try:
             return await self._http.get(panorama.address or "", largest=_LARGEST_PICTURE, redirects=_REDIRECTS)
-        except RefusedError:
-            # Stores of files say 403 of what is not there; it says nothing about the next picture.
-            return Picture(b"", "", 404)
+        except RefusedError as error:
+            # One host's refusal neither says that the picture is gone nor ends the run for all other hosts.
+            raise UnreachableError(str(error), billable=False) from None
 
 
 def _box(point: SamplePoint, size: int) -> dict[str, str]:

@@ -57,6 +57,15 @@ def test_what_one_client_bought_the_other_does_not_buy_again(root, server, reque
     assert validate_collection(root, "theirs").ok
 
 
+def test_no_line_of_the_log_holds_key_or_signature(root, server, request_for, caplog):
+    caplog.set_level("DEBUG")
+    collect(root, through_the_package(request_for()), plan_of(2, draws=1))
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("urllib3")]
+    assert any("GET" in line for line in lines)
+    assert not [line for line in caplog.messages if KEY in line or SECRET in line or "signature=ch" in line]
+    assert all("signature=[redacted]" in line for line in lines if "signature=" in line)
+
+
 def test_it_collects_by_itself_and_signs(root, server, request_for):
     summary = collect(root, through_the_package(request_for("theirs")), plan_of(3, draws=1))
     assert (summary.statuses, summary.images) == ({"complete": 3}, 9)

@@ -323,7 +323,7 @@ def test_an_expired_address_is_renewed_and_the_host_of_the_pictures_never_sees_t
         assert ("Authorization" in request.headers) == (not tile and not image)
 
 
-@pytest.mark.parametrize("status", [403, 404, 410])
+@pytest.mark.parametrize("status", [404, 410])
 def test_a_photograph_that_stays_away_is_not_found(tmp_path, status):
     odd = Odd(photo(1))
     odd.on_picture = lambda request: web.Response(status=status)
@@ -335,6 +335,18 @@ def test_a_photograph_that_stays_away_is_not_found(tmp_path, status):
 
     with serving(odd) as url:
         assert asked(provider_from_settings(settings_for(url, tmp_path), "2-0"), fetch).http_status == 404
+
+
+def test_a_picture_host_that_refuses_new_addresses_too_does_not_make_photographs_vanish(tmp_path):
+    odd = Odd(photo(1))
+    odd.on_picture = lambda request: web.Response(status=403)
+
+    async def fetch(provider):
+        place = await provider.find(POINT)
+        return await provider.fetch(place, place.native)
+
+    with serving(odd) as url, pytest.raises(UnreachableError, match="403"):
+        asked(provider_from_settings(settings_for(url, tmp_path), "2-0"), fetch)
 
 
 def test_a_thumbnail_that_was_rounded_otherwise_is_scaled_and_another_shape_goes_on_as_it_is(tmp_path):

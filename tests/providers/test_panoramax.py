@@ -292,11 +292,16 @@ def test_a_redirect_of_a_picture_is_followed_to_http_only():
     assert isinstance(redirected("file:///etc/passwd"), UnreachableError)
 
 
-@pytest.mark.parametrize("status", [403, 404])
-def test_a_picture_that_is_not_there_says_nothing_about_the_others(status):
+def test_a_picture_that_is_not_there_says_nothing_about_the_others():
     catalogue = Catalogue(page(item(fov=360)))
-    catalogue.on_picture = lambda request: web.Response(status=status)
+    catalogue.on_picture = lambda request: web.Response(status=404)
     assert [picture.http_status for picture in fetched(catalogue, VIEW, VIEW)] == [404, 404]
+
+
+def test_a_host_that_refuses_does_not_make_pictures_vanish():
+    catalogue = Catalogue(page(item(fov=360)))
+    catalogue.on_picture = lambda request: web.Response(status=403)
+    assert isinstance(fetched(catalogue, VIEW)[0], UnreachableError)
 
 
 def test_a_cut_off_360_picture_is_asked_for_again():
