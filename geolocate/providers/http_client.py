@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from geolocate.errors import ProviderError
 from geolocate.providers.protocol import RefusedError, ThrottledError, UnreachableError
 from geolocate.providers.retry_after import retry_after_s
 from geolocate.records import Picture
@@ -87,7 +86,7 @@ def _judged(host: str, answer: Picture, wait_s: float | None) -> Picture:
         raise RefusedError(f"{host} answers {status}: it refuses the requests")
     if status == 400:
         said = " ".join(answer.body[:200].decode("utf-8", "replace").split())
-        raise ProviderError(f"{host} calls a request invalid ({said or 'no reason given'})")
+        raise UnreachableError(f"{host} calls a request invalid ({said or 'no reason given'})", billable=False)
     if status >= 500 or 300 <= status < 400:
         raise UnreachableError(f"{host} answers {status}", billable=False)
     return answer

@@ -73,7 +73,7 @@ def decode_coverage(body: bytes, tile: Tile, layer: str = "image") -> Coverage:
     """
     try:
         layers: dict[str, Any] = mapbox_vector_tile.decode(body, default_options={"y_coord_down": True})
-    except (DecodeError, ValueError, IndexError, KeyError, TypeError) as error:
+    except (DecodeError, ValueError, IndexError, KeyError, TypeError, AssertionError) as error:
         raise UnreachableError(
             f"coverage tile {tile.path} is no vector tile ({type(error).__name__})", billable=False
         ) from None
