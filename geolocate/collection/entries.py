@@ -12,7 +12,7 @@ from geolocate.records import ImageReason, Rights, SamplePoint, View
 #: A picture in one of these states is never asked for again.
 FINAL = ("kept", "rejected", "forgotten")
 #: So often a picture is paid for without being one, over all runs; then it is rejected for good.
-MOST_PAID = 4
+MOST_PAID = 8
 
 
 @dataclass(frozen=True, slots=True)
