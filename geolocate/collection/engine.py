@@ -313,5 +313,6 @@ async def _without_surprise(asking: Awaitable[T]) -> T:
     except GeolocateError:
         raise
     except Exception as error:
-        log.exception("an answer that the program does not understand")
+        # Its words may hold an address, and with it a key.
+        log.warning("an answer that the program does not understand (%s)", type(error).__name__)
         raise UnreachableError(f"an answer that the program does not understand ({type(error).__name__})") from None

@@ -52,8 +52,14 @@ class Batches:
         batch, self._waiting = self._waiting, {}
         if not batch:
             return
-        told = (await asyncio.gather(self._ask(sorted(batch)), return_exceptions=True))[0]
-        for one, answer in batch.items():
+        ids = sorted(batch)
+        for start in range(0, len(ids), _MOST):
+            await self._tell(ids[start : start + _MOST], batch)
+
+    async def _tell(self, ids: list[str], batch: dict[str, asyncio.Future[dict[str, Any] | None]]) -> None:
+        told = (await asyncio.gather(self._ask(ids), return_exceptions=True))[0]
+        for one in ids:
+            answer = batch[one]
             if isinstance(told, BaseException):
                 answer.set_exception(told)
                 # Somebody who has given up does not look at it: no warning for that.

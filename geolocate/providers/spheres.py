@@ -18,6 +18,8 @@ from geolocate.records import Panorama, Picture, View
 #: 360° pictures that are kept in memory while their views are asked for: some 0.5 MB each.
 _KEPT = 128
 _QUALITY = 90
+#: Sides may be rounded by so many pixels.
+_ROUNDING = 2
 
 
 class Spheres:
@@ -42,7 +44,8 @@ class Spheres:
             raise UnreachableError(
                 f"the 360° picture {panorama.source_id} does not decode ({type(error).__name__})", billable=False
             ) from None
-        return Picture(body, "image/jpeg", 200)
+        # What does not show all round goes on whole, and is told by its size to be no picture of the view.
+        return Picture(body, "image/jpeg", 200) if body else whole
 
     async def close(self) -> None:
         """Give up what nobody waits for any more."""
@@ -81,8 +84,11 @@ async def _start(coming: Awaitable[Picture]) -> Picture:
     return await coming
 
 
-def _cut(body: bytes, view: View, azimuth: float) -> bytes:
+def _cut(body: bytes, view: View, azimuth: float) -> bytes | None:
+    """Cut one view; None for a picture that is not twice as wide as high: it is no whole sphere, whatever was said."""
     with Image.open(io.BytesIO(body)) as opened:
+        if abs(opened.width - 2 * opened.height) > _ROUNDING:
+            return None
         picture = cut_view(opened.convert("RGB"), view, azimuth)
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=_QUALITY)
