@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from geolocate.collection.answers import answer_to_json, panorama_from
+from geolocate.collection.answers import answer_to_json, fields_of, panorama_from
 from geolocate.collection.records import ShardReport
 from geolocate.errors import CollectionError
 from geolocate.records import OutcomeStatus, Panorama
@@ -221,7 +221,7 @@ def panorama_columns(panorama: Panorama) -> dict[str, Any]:
     """Spread a panorama over the columns of the found table; ``panorama`` holds all of it."""
     names = [name for name in FOUND_SCHEMA.names if hasattr(panorama, name)]
     own = {name: getattr(panorama, name) for name in names}
-    return own | asdict(panorama.rights) | {"panorama": answer_to_json(panorama)}
+    return own | fields_of(panorama.rights) | {"panorama": answer_to_json(panorama)}
 
 
 def panorama_of(row: dict[str, Any]) -> Panorama:
