@@ -200,7 +200,7 @@ class GoogleStreetView:
     def _parse(self, answer: Picture) -> dict[str, object]:
         try:
             value = json.loads(answer.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UnreachableError(f"{self._host} answers metadata that is not JSON") from None
         if not isinstance(value, dict):
             raise UnreachableError(f"{self._host} answers metadata that is not an object")
@@ -232,7 +232,7 @@ class GoogleStreetView:
         source_id = str(answer.get("pano_id", ""))
         try:
             lat, lon = float(position["lat"]), float(position["lng"])  # type: ignore[index]
-        except (TypeError, KeyError, ValueError):
+        except (TypeError, KeyError, ValueError, OverflowError):
             return Miss(OutcomeStatus.NO_IMAGERY, "OK without a position")
         if point.source_id not in ("", source_id):
             # IDs change over time; another one may be of another day and another view.
