@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
 	@echo "Installing into $(VENV): some minutes the first time"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --upgrade -c constraints.txt pip
-	@$(BIN)/pip install --quiet -c constraints.txt -e '.[encoders,flows,stack,dev]'
+	@$(BIN)/pip install --quiet -c constraints.txt -e '.[encoders,flows,stack,tensorboard,dev]'
 	@$(BIN)/pip install --quiet --no-deps -r requirements-nodeps.txt
 	@touch $@
 
