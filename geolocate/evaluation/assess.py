@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geolocate.errors import DatasetError
-from geolocate.evaluation.chance import CHANCES, TOP, TrainingPlaces, chances
+from geolocate.evaluation.answers import top_classes
+from geolocate.evaluation.chance import CHANCES, TrainingPlaces, chances
 from geolocate.evaluation.decoding import DECODERS, DEFAULT_DECODER, Positions
 from geolocate.evaluation.intervals import LEVEL, RESAMPLES, draw_resamples, interval, whole_sample
 from geolocate.evaluation.metrics import Guesses, Scorer, Truth
@@ -101,11 +102,6 @@ def systems_of(question: Question, posteriors: Sequence[Array]) -> dict[str, Gue
     by_name = {"model": DEFAULT_DECODER, "model_argmax": "argmax"}
     models = {name: _guesses(question, posteriors, decoder) for name, decoder in by_name.items()}
     return {**models, **chances(question.places, question.truth)}
-
-
-def top_classes(posterior: Array, top: int = TOP) -> Codes:
-    """Return the ``top`` most probable classes (P, top), the best first; equal ones in the order of their index."""
-    return np.argsort(-posterior, axis=1, kind="stable")[:, :top]
 
 
 def decode(question: Question, posterior: Array, decoder: str) -> Positions:

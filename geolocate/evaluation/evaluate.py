@@ -20,7 +20,8 @@ from geolocate.dataset.rights import check_rights
 from geolocate.dataset.splits import LEFT_OUT, PARTS
 from geolocate.dataset.versions import DatasetVersion, open_dataset
 from geolocate.errors import CheckpointError
-from geolocate.evaluation.assess import Bootstrap, Question, assess, decode, top_classes
+from geolocate.evaluation.answers import top_classes
+from geolocate.evaluation.assess import Bootstrap, Question, assess, decode
 from geolocate.evaluation.chance import TrainingPlaces, best_constant_position, most_frequent
 from geolocate.evaluation.decoding import DEFAULT_DECODER, entropy
 from geolocate.evaluation.metrics import Truth

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from geolocate.errors import CheckpointError, PictureError
-from geolocate.evaluation.assess import top_classes
+from geolocate.evaluation.answers import top_classes
 from geolocate.evaluation.decoding import expected_km, least_expected_distance, radius_holding
 from geolocate.models.image_encoders import ImageEncoder
 from geolocate.records import World
