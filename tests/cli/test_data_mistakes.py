@@ -1,13 +1,9 @@
 """Wrong calls of `geolocate data …`: each is one line that names the value and what to do, and changes nothing."""
 
 import json
-import os
 import re
-import sys
 
 import pytest
-
-from geolocate.cli import main
 
 COLLECT = ("collect", "--name", "x", "--top", "2", "--per-place", "1")
 GOOGLE = {"GEOLOCATE_STREET_VIEW_URL": "http://127.0.0.1:9", "GEOLOCATE_WORLD": "emulated", "GOOGLE_MAPS_API_KEY": "k"}
@@ -79,28 +75,10 @@ USAGE = {
 }
 
 
-@pytest.fixture
-def geolocate(tmp_path, monkeypatch, capsys):
-    """Run the command line in this process, in an empty folder, with these settings only."""
-
-    def run(words, environment):
-        monkeypatch.chdir(tmp_path)
-        for name in [name for name in os.environ if name.startswith(("GEOLOCATE_", "GOOGLE_", "MAPILLARY_"))]:
-            monkeypatch.delenv(name)
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["geolocate", "data", *words])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return end.value.code, capsys.readouterr()
-
-    return run
-
-
 @pytest.mark.parametrize("name", CASES)
-def test_a_wrong_call_is_one_line(name, geolocate, tmp_path):
+def test_a_wrong_call_is_one_line(name, command, tmp_path):
     words, environment, expected = CASES[name]
-    code, printed = geolocate(words, environment)
+    code, printed = command(("data", *words), environment)
     assert code == 1
     assert printed.err.count("\n") == 1, printed.err
     assert re.match(f"error: .*{expected}", printed.err), printed.err
@@ -109,25 +87,25 @@ def test_a_wrong_call_is_one_line(name, geolocate, tmp_path):
     assert not list((tmp_path / "data").rglob("plan.parquet")), "a collection was started"
 
 
-def test_where_nobody_answers_the_plan_is_kept_for_the_next_run(geolocate, tmp_path):
+def test_where_nobody_answers_the_plan_is_kept_for_the_next_run(command, tmp_path):
     nobody = {"GEOLOCATE_PANORAMAX_URL": "http://127.0.0.1:9", "GEOLOCATE_WORLD": "emulated"}
-    code, printed = geolocate((*COLLECT, "--provider", "panoramax"), nobody)
+    code, printed = command(("data", *COLLECT, "--provider", "panoramax"), nobody)
     assert code == 1
     assert re.fullmatch("error: nobody answers at http://127.0.0.1:9 .*GEOLOCATE_PANORAMAX_URL.*\n", printed.err)
     assert (tmp_path / "data" / "collections" / "x" / "plan.parquet").exists()
 
 
 @pytest.mark.parametrize("name", USAGE)
-def test_a_wrong_option_is_told_without_a_traceback(name, geolocate):
+def test_a_wrong_option_is_told_without_a_traceback(name, command):
     words, expected = USAGE[name]
-    code, printed = geolocate(words, {})
+    code, printed = command(("data", *words))
     assert code == 2
     assert "Traceback" not in printed.err
     assert re.search(expected, re.sub(r"\s+", " ", printed.err)), printed.err
 
 
-def test_a_plan_for_machines_is_json_only(geolocate, monkeypatch, capsys):
-    code, printed = geolocate(("plan", "--top", "2", "--per-place", "2", "--json"), {})
+def test_a_plan_for_machines_is_json_only(command):
+    code, printed = command(("data", "plan", "--top", "2", "--per-place", "2", "--json"))
     assert code == 0
     assert json.loads(printed.out)["points"] == 4
     assert printed.err == ""

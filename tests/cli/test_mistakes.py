@@ -38,10 +38,17 @@ def run(arguments, folder, **environment):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_mistake_is_one_line(name, tmp_path):
-    arguments, expected = CASES[name]
+def test_a_mistake_is_one_line(name, command):
+    words, expected = CASES[name]
+    code, printed = command(words)
+    assert code == 1
+    assert_one_line(printed.err, expected)
+
+
+def test_a_mistake_is_one_line_of_the_program_too(tmp_path):
+    arguments, expected = CASES["unknown region"]
     done = run(arguments, tmp_path)
-    assert done.returncode != 0
+    assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert_one_line(done.stderr, expected)
 
@@ -57,25 +64,25 @@ def test_a_mistake_is_one_line(name, tmp_path):
         ({"GEOLOCATE_PROVIDER": "bing"}, "bing.*google"),
     ],
 )
-def test_no_key_no_agreement_no_world_and_no_emulator_are_told_apart(environment, expected, tmp_path):
-    done = run(["data", "collect", "--name", "x", "--top", "2", "--per-place", "1"], tmp_path, **environment)
-    assert done.returncode == 1
-    assert "AIza-secret" not in done.stdout + done.stderr
-    assert_one_line(done.stderr, expected)
+def test_no_key_no_agreement_no_world_and_no_emulator_are_told_apart(environment, expected, command):
+    code, printed = command(["data", "collect", "--name", "x", "--top", "2", "--per-place", "1"], environment)
+    assert code == 1
+    assert "AIza-secret" not in printed.out + printed.err
+    assert_one_line(printed.err, expected)
 
 
-def test_a_wrong_key_is_one_line_that_names_the_setting(tmp_path, emulator_url):
+def test_a_wrong_key_is_one_line_that_names_the_setting(command, emulator_url):
     settings = {"GEOLOCATE_STREET_VIEW_URL": emulator_url, "GEOLOCATE_WORLD": "emulated", "GOOGLE_MAPS_API_KEY": "no"}
-    done = run(["data", "collect", "--name", "x", "--top", "2", "--per-place", "3"], tmp_path, **settings)
-    assert done.returncode == 1
-    assert_one_line(done.stderr, "GOOGLE_MAPS_API_KEY")
+    code, printed = command(["data", "collect", "--name", "x", "--top", "2", "--per-place", "3"], settings)
+    assert code == 1
+    assert_one_line(printed.err, "GOOGLE_MAPS_API_KEY")
 
 
-def test_a_port_in_use_is_one_line_with_the_port(tmp_path, emulator_url):
+def test_a_port_in_use_is_one_line_with_the_port(command, emulator_url):
     port = emulator_url.rsplit(":", 1)[1]
-    done = run(["emulator", "--port", port], tmp_path)
-    assert done.returncode == 1
-    assert_one_line(done.stderr, port)
+    code, printed = command(["emulator", "--port", port])
+    assert code == 1
+    assert_one_line(printed.err, port)
 
 
 def test_an_interrupted_command_says_that_it_can_go_on(tmp_path):
