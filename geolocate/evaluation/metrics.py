@@ -44,6 +44,12 @@ class Truth:
         """The blocks as numbers 0 … K-1, one a panorama."""
         return np.unique(self.block_id, return_inverse=True)[1]
 
+    def only(self, kept: Flags, class_index: Codes | None = None) -> "Truth":
+        """Return the truth about the panoramas that are marked (P,), with other classes where some are given (P,)."""
+        classes = self.class_index if class_index is None else class_index
+        weight = None if self.weight is None else self.weight[kept]
+        return Truth(self.lat[kept], self.lon[kept], classes[kept], self.block_id[kept], weight)
+
     @property
     def weights(self) -> Array:
         """One weight a panorama."""
@@ -108,12 +114,21 @@ class Scorer:
     def score(self, guesses: Guesses, resamples: Resamples) -> dict[str, Array]:
         """Return each metric as (B,) values, one a resample; shares lie in 0 … 1."""
         draws = resamples if guesses.ways == "runs" else resamples.for_expectation(1)
-        scores = self._means(guesses, draws)
+        scores = self.means(guesses, resamples)
         scores["accuracy_macro"] = self._macro(guesses, draws)
         scores["median_km"] = self._medians(guesses, draws)
         return {name: scores[name] for name in metric_names(self.region)}
 
-    def _means(self, guesses: Guesses, draws: Resamples) -> dict[str, Array]:
+    def accuracies(self, guesses: Guesses, resamples: Resamples) -> dict[str, Array]:
+        """Return micro and macro accuracy (B,), one a resample."""
+        draws = resamples if guesses.ways == "runs" else resamples.for_expectation(1)
+        right = _collapsed(guesses.correct.astype(float), guesses)
+        micro = _weighted_mean(right[:, :, None], self.truth, draws)[:, 0]
+        return {"accuracy": micro, "accuracy_macro": self._macro(guesses, draws)}
+
+    def means(self, guesses: Guesses, resamples: Resamples) -> dict[str, Array]:
+        """Return the metrics that are means over panoramas, (B,) each: all but macro accuracy and the median."""
+        draws = resamples if guesses.ways == "runs" else resamples.for_expectation(1)
         per_panorama: dict[str, Callable[[], Array]] = {
             "accuracy": lambda: guesses.correct.astype(float),
             "accuracy_top5": lambda: guesses.top5,

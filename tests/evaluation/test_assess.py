@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from geolocate.errors import DatasetError
-from geolocate.evaluation.assess import Question, assess, systems_of, top_classes
+from geolocate.evaluation.answers import top_classes
+from geolocate.evaluation.assess import Question, assess, systems_of
 from geolocate.evaluation.chance import CHANCES
 from geolocate.evaluation.metrics import Truth, metric_names
 from tests.evaluation.examples import posterior, question
