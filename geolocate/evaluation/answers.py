@@ -5,7 +5,7 @@ record of the same shape, so that all are scored by the same code.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geolocate.errors import DatasetError
+from geolocate.evaluation.chance import TrainingPlaces
 from geolocate.evaluation.decoding import DECODERS, DEFAULT_DECODER
+from geolocate.geography.distances import haversine_km
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -29,6 +31,7 @@ class Answers:
     ``lat, lon`` [P] are degrees. ``class_index`` [P] is -1 where no class was named; ``top5`` [P, 5 or fewer] holds
     the most probable classes, the best first, -1 where there is none; ``posterior`` [P, C] sums to 1 a row.
     ``in_region`` [P] is an open-set score: the higher, the surer that the picture belongs to this region.
+    ``confidence`` [P] is the probability of the class that was named, where there is no posterior.
 
     Raises DatasetError for arrays of other lengths, positions that are none, and panoramas that are named twice.
     """
@@ -41,6 +44,7 @@ class Answers:
     top5: Codes | None = None
     posterior: Array | None = None
     in_region: Array | None = None
+    confidence: Array | None = None
 
     def __post_init__(self) -> None:
         expected = len(self.panorama_ids)
@@ -57,6 +61,13 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.panorama_ids)
+
+    @property
+    def sureness(self) -> Array:
+        """The probability [P] of the class that was named; NaN where the system does not say."""
+        if self.posterior is not None:
+            return np.asarray(np.take_along_axis(self.posterior, self.class_index[:, None], axis=1)[:, 0])
+        return np.full(len(self), np.nan) if self.confidence is None else self.confidence
 
     def about(self, panorama_ids: Sequence[str] | NDArray[np.str_]) -> "Answers":
         """Return the answers about these panoramas, in their order. Raises DatasetError where one is missing."""
@@ -94,6 +105,20 @@ def answers_from_posterior(
 def top_classes(posterior: Array, top: int = TOP) -> Codes:
     """Return the ``top`` most probable classes [P, top], the best first; equal ones in the order of their index."""
     return np.argsort(-posterior, axis=1, kind="stable")[:, :top]
+
+
+def fill_classes(answers: Answers, places: TrainingPlaces) -> Answers:
+    """Name the class nearest to the position where none was named; the five nearest where none at all was named.
+
+    So a system that answers with positions only has an accuracy too.
+    """
+    unnamed = answers.class_index < 0
+    if not unnamed.any():
+        return answers
+    lat, lon = answers.lat[:, None], answers.lon[:, None]
+    near = haversine_km(lat, lon, places.class_lat, places.class_lon).argsort(axis=1, kind="stable")[:, :TOP]
+    top5 = near if unnamed.all() else answers.top5
+    return replace(answers, class_index=np.where(unnamed, near[:, 0], answers.class_index), top5=top5)
 
 
 def _check_positions(answers: Answers) -> None:

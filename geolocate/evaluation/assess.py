@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from geolocate.errors import DatasetError
 from geolocate.evaluation.answers import Answers, answers_from_posterior
 from geolocate.evaluation.chance import CHANCES, TrainingPlaces, chances
-from geolocate.evaluation.decoding import DECODERS, DEFAULT_DECODER, Positions
+from geolocate.evaluation.decoding import DEFAULT_DECODER
 from geolocate.evaluation.intervals import LEVEL, RESAMPLES, draw_resamples, interval, whole_sample
 from geolocate.evaluation.metrics import Guesses, Scorer, Truth
 from geolocate.geography.distances import haversine_km
@@ -137,8 +137,3 @@ def guesses_of(truth: Truth, answers: Sequence[Answers]) -> Guesses:
         correct.append(known & (one.class_index == truth.class_index))
         top5.append(known & (named == truth.class_index[:, None]).any(axis=1))
     return Guesses(np.stack(km), np.stack(correct), np.stack(top5).astype(float))
-
-
-def decode(question: Question, posterior: Array, decoder: str) -> Positions:
-    """Return the positions (P,), (P,) that a decoder of ``DECODERS`` makes of a posterior."""
-    return DECODERS[decoder](posterior, question.places.class_lat, question.places.class_lon)

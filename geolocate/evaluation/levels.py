@@ -100,7 +100,7 @@ def _guessed_units(question: Question, answers: Answers, ground: Ground) -> dict
         "model": lambda level: at_position[level].to_numpy(object)[None],
         "model_class": named,
         "uniform": lambda level: of_class[level].to_numpy(object)[:, None],
-        "prior": lambda level: of_class[level].to_numpy(object)[most_frequent(places)[0]].reshape(1, 1),
+        "prior": lambda level: of_class[level].to_numpy(object)[most_frequent(places)[:1]][None],
         "best_constant": lambda level: at_constant[level].to_numpy(object)[None],
     }
 

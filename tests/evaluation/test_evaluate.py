@@ -94,7 +94,18 @@ def test_chance_comes_from_training_places_only(root, evaluated):
 
 
 def test_evaluating_again_gives_the_same_numbers(root, evaluated):
-    assert evaluate(root, RUNS[0]) == evaluated[0]
+    again, first = evaluate(root, RUNS[0]), dict(evaluated[0])
+    assert first.pop("test_reads") == {"run": 1, "dataset_version": 1}
+    # The other run has read the test ground meanwhile; this one has not read it again.
+    assert again.pop("test_reads") == {"run": 1, "dataset_version": 2}
+    assert again == first
+
+
+def test_a_run_that_answers_otherwise_reads_the_test_ground_again_and_it_is_counted(root, copied):
+    path = root.run(copied) / "metrics.json"
+    write_json(path, {**read_json(path), "checkpoint_sha256": "0" * 64})
+    assert evaluate(root, copied)["test_reads"]["run"] == 1
+    assert evaluate(root, copied)["test_reads"]["run"] == 1
 
 
 def test_another_ground_partition_is_refused(root, copied):
