@@ -15,6 +15,7 @@ from geolocate.collection.forgetting import Victims, bury, drop_from_collections
 from geolocate.dataset.attribution import rewrite_attribution
 from geolocate.dataset.forgetting import Holders, Wanted, holders_of
 from geolocate.dataset.measures import forget_measures
+from geolocate.dataset.pack import erase_packed
 from geolocate.dataset.quality_page import rewrite_quality_page
 from geolocate.errors import GeolocateError
 from geolocate.manifest.tombstones import now, remember_forgetting
@@ -35,6 +36,7 @@ class Erased:
     features: int
     collections: dict[str, int]
     reports: dict[str, str]
+    packed: int = 0
 
 
 def forget_everywhere(root: DataRoot, wanted: Wanted, victims: Victims, reason: str = "") -> tuple[Erased, Holders]:
@@ -48,7 +50,7 @@ def forget_everywhere(root: DataRoot, wanted: Wanted, victims: Victims, reason: 
     remember_forgetting(root, entry)
     bury(root, victims)
     hashes = hashes_to_erase(root, victims)
-    features = erase_features(root, hashes)
+    features, packed = erase_features(root, hashes), erase_packed(root, hashes)
     forget_measures(root, hashes)
     for held in holders.versions:
         if (held.path / "quality.parquet").exists():
@@ -59,7 +61,7 @@ def forget_everywhere(root: DataRoot, wanted: Wanted, victims: Victims, reason: 
     # Last: as long as the manifests name it, the same command finds what is left to do.
     collections = {name: count for name, count in drop_from_collections(root).items() if count}
     shown = {run: became for run, became in reports.items() if became}
-    erased = Erased(len(victims.panoramas), len(victims.images), files, features, collections, shown)
+    erased = Erased(len(victims.panoramas), len(victims.images), files, features, collections, shown, packed)
     remember_forgetting(root, entry | {"found": found_json(erased, holders)})
     return erased, holders
 

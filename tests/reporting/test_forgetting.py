@@ -7,6 +7,7 @@ import pytest
 
 from geolocate.dataset import open_dataset
 from geolocate.dataset.forgetting import Wanted, choose_victims
+from geolocate.dataset.pack import Transform, pack_pictures, packs_folder
 from geolocate.evaluation import evaluate
 from geolocate.manifest import read_manifest
 from geolocate.manifest.tombstones import Circle, Rules, forgettings
@@ -41,13 +42,15 @@ def test_a_tested_panorama_is_gone_everywhere(root):
     victim = test["source_id"].iloc[0]
     hashes = set(test.loc[test["source_id"] == victim, "sha256"])
     page = (root.run(RUNS[0]) / "report.html").read_text()
+    pack_pictures(root, Transform("plain", bytes), sorted(hashes))
     assert hashes <= cached(root) & measured(root)
     wanted = Wanted(panoramas=(victim,))
     erased, holders = forget_everywhere(root, wanted, choose_victims(root, wanted), "asked by the owner")
-    assert (erased.panoramas, erased.images, erased.files, erased.features) == (1, 3, 3, 3)
+    assert (erased.panoramas, erased.images, erased.files, erased.features, erased.packed) == (1, 3, 3, 3, 3)
     assert erased.collections == {"cities": 3}
     assert not any(root.image(sha256).exists() for sha256 in hashes)
     assert hashes.isdisjoint(cached(root) | measured(root))
+    assert not list(packs_folder(root, "plain").iterdir())
     assert victim not in set(open_dataset(root, "cities").frame["source_id"])
     assert victim not in set(read_manifest(root.collection("cities") / "manifest")["source_id"])
     predictions = pd.read_parquet(root.run(RUNS[0]) / "predictions.parquet")
