@@ -1,7 +1,8 @@
-"""`geolocate model evaluate` and `geolocate model compare`."""
+"""`geolocate model evaluate`, `score` and `compare`."""
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,8 +15,9 @@ AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print the table as
 
 
 def register(model_app: typer.Typer) -> None:
-    """Add both commands to the group of models."""
+    """Add the commands to the group of models."""
     model_app.command()(evaluate)
+    model_app.command()(score)
     model_app.command()(compare)
 
 
@@ -32,11 +34,40 @@ def evaluate(
     """
     from geolocate.evaluation import Bootstrap
     from geolocate.evaluation import evaluate as evaluate_run
-    from geolocate.reporting import results_markdown, results_table, verdicts, write_report
 
     root = DataRoot(settings_from_environment().data)
-    metrics = evaluate_run(root, run, bootstrap=Bootstrap(resamples, seed))
-    report = write_report(root, run)
+    show(root, evaluate_run(root, run, bootstrap=Bootstrap(resamples, seed)), as_json=as_json, as_markdown=as_markdown)
+
+
+def score(
+    predictions: Annotated[Path, typer.Argument(help="Parquet or CSV with panorama_id, lat, lon.")],
+    dataset: Annotated[str, typer.Option(help="NAME (its newest version) or NAME@VERSION.")],
+    name: Annotated[str | None, typer.Option(help="Folder under runs/; the file's name if left out.")] = None,
+    resamples: Annotated[int, typer.Option(min=2, help="Bootstrap resamples for the intervals.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    as_json: AsJson = False,
+    as_markdown: AsMarkdown = False,
+) -> None:
+    """Measure what any other program predicted for a dataset's test panoramas, beside chance.
+
+    The file may also have class_id, confidence, probabilities (Parquet) and world. Test panoramas without a row are
+    answered with the best constant.
+
+    Example: geolocate model score predictions.parquet --dataset uk-cities-50
+    """
+    from geolocate.evaluation.assess import Bootstrap
+    from geolocate.evaluation.predictions_file import score_file
+
+    root = DataRoot(settings_from_environment().data)
+    metrics = score_file(root, predictions, dataset, name=name, bootstrap=Bootstrap(resamples, seed))
+    show(root, metrics, as_json=as_json, as_markdown=as_markdown)
+
+
+def show(root: DataRoot, metrics: dict[str, Any], *, as_json: bool, as_markdown: bool) -> None:
+    """Write the report about recorded metrics and print them: as a table, as Markdown, or as JSON."""
+    from geolocate.reporting import results_markdown, results_table, verdicts, write_report
+
+    report = write_report(root, metrics["run"])
     if as_json:
         typer.echo(json.dumps(metrics, indent=2, sort_keys=True, ensure_ascii=False))
     elif as_markdown:

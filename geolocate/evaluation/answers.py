@@ -108,7 +108,7 @@ def top_classes(posterior: Array, top: int = TOP) -> Codes:
 
 
 def fill_classes(answers: Answers, places: TrainingPlaces) -> Answers:
-    """Name the class nearest to the position where none was named; the five nearest where none at all was named.
+    """Name the class nearest to the position, and the five nearest, where no class was named.
 
     So a system that answers with positions only has an accuracy too.
     """
@@ -118,6 +118,8 @@ def fill_classes(answers: Answers, places: TrainingPlaces) -> Answers:
     lat, lon = answers.lat[:, None], answers.lon[:, None]
     near = haversine_km(lat, lon, places.class_lat, places.class_lon).argsort(axis=1, kind="stable")[:, :TOP]
     top5 = near if unnamed.all() else answers.top5
+    if top5 is not None:
+        top5 = np.where(unnamed[:, None], near[:, : top5.shape[1]], top5)
     return replace(answers, class_index=np.where(unnamed, near[:, 0], answers.class_index), top5=top5)
 
 

@@ -14,6 +14,7 @@ from geolocate.errors import CheckpointError
 from geolocate.evaluation.assess import Bootstrap, estimate
 from geolocate.evaluation.intervals import draw_resamples, whole_sample
 from geolocate.evaluation.metrics import Guesses, Scorer, Truth
+from geolocate.evaluation.scoring import METRICS_VERSION
 from geolocate.storage import DataRoot, read_json
 
 #: What must be the same, what it is called, and how it is read from a run's metrics.
@@ -44,11 +45,14 @@ def read_evaluated(root: DataRoot, run: str) -> EvaluatedRun:
             f"run {run!r} is not evaluated: run `geolocate model evaluate {run}`; "
             f"evaluated are {', '.join(known) or 'none'}"
         )
-    predictions = pd.read_parquet(folder / "predictions.parquet")
-    if "panorama_id" not in predictions:  # written when each panorama was one source's picture
-        predictions["panorama_id"] = predictions["source_id"]
-    predictions = predictions.sort_values("panorama_id", ignore_index=True)
-    return EvaluatedRun(run, read_json(folder / "metrics.json"), predictions)
+    metrics = read_json(folder / "metrics.json")
+    if metrics.get("metrics_version") != METRICS_VERSION:
+        raise CheckpointError(
+            f"run {run!r} was evaluated with metrics_version {metrics.get('metrics_version')!r}, this program reads "
+            f"{METRICS_VERSION}: run `geolocate model evaluate {run}` again"
+        )
+    predictions = pd.read_parquet(folder / "predictions.parquet").sort_values("panorama_id", ignore_index=True)
+    return EvaluatedRun(run, metrics, predictions)
 
 
 def compare(root: DataRoot, runs: Sequence[str], bootstrap: Bootstrap | None = None) -> dict[str, Any]:

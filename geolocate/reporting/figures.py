@@ -29,7 +29,7 @@ def prediction_map(predictions: pd.DataFrame, outline: BaseGeometry, title: str)
     axes = figure.add_subplot()
     right = predictions["correct"].to_numpy(bool)
     ends = predictions[["lon", "lat", "predicted_lon", "predicted_lat"]].to_numpy(float).reshape(-1, 2, 2)
-    _outline(axes, outline, ends.reshape(-1, 2))
+    draw_outline(axes, outline, ends.reshape(-1, 2))
     axes.add_collection(LineCollection(list(ends[~right]), colors=ORANGE, linewidths=0.7, alpha=0.45, zorder=2))
     axes.add_collection(LineCollection(list(ends[right]), colors=BLUE, linewidths=0.9, alpha=0.7, zorder=3))
     (true_lon, true_lat), (lon, lat) = ends[:, 0].T, ends[:, 1].T
@@ -41,7 +41,7 @@ def prediction_map(predictions: pd.DataFrame, outline: BaseGeometry, title: str)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("longitude, degrees")
     axes.set_ylabel("latitude, degrees")
-    return _png(figure)
+    return png(figure)
 
 
 def training_curves(curves: pd.DataFrame, best_epoch: int) -> bytes:
@@ -59,8 +59,8 @@ def training_curves(curves: pd.DataFrame, best_epoch: int) -> bytes:
         axes.axvline(best_epoch, color=GREY, linestyle=":", linewidth=1)
         axes.set_xlabel("epoch (dotted: the one that was kept)")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _plain(axes)
-    return _png(figure)
+        plain_axes(axes)
+    return png(figure)
 
 
 def error_distribution(predictions: pd.DataFrame, chance_mean_km: dict[str, float]) -> bytes:
@@ -82,8 +82,8 @@ def error_distribution(predictions: pd.DataFrame, chance_mean_km: dict[str, floa
     cumulative.set_ylabel("% of test panoramas within")
     cumulative.set_ylim(0, 102)
     for axes in (histogram, cumulative):
-        _plain(axes)
-    return _png(figure)
+        plain_axes(axes)
+    return png(figure)
 
 
 def error_by_nearest_training(predictions: pd.DataFrame) -> bytes:
@@ -101,11 +101,11 @@ def error_by_nearest_training(predictions: pd.DataFrame) -> bytes:
     axes.set_xlabel("distance to the nearest training panorama, km")
     axes.set_ylabel("error, km")
     axes.legend(fontsize=8)
-    _plain(axes)
-    return _png(figure)
+    plain_axes(axes)
+    return png(figure)
 
 
-def _outline(axes: Axes, outline: BaseGeometry, positions: np.ndarray) -> None:
+def draw_outline(axes: Axes, outline: BaseGeometry, positions: np.ndarray) -> None:
     """Draw the land, framed by the parts of it where anything is: no ocean for a rock or a far-off state."""
     axes.set_facecolor(_SEA)
     for ring in _rings(outline):
@@ -124,7 +124,8 @@ def _rings(outline: BaseGeometry) -> Iterable[np.ndarray]:
     return (shapely.get_coordinates(part.exterior) for part in shapely.get_parts(outline))
 
 
-def _plain(axes: Axes) -> None:
+def plain_axes(axes: Axes) -> None:
+    """Give the axes a light grid, plain numbers on logarithmic scales, and no box."""
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             # 0.5 and 200 rather than powers of ten, and not so many that they touch.
@@ -136,7 +137,8 @@ def _plain(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return the figure as the bytes of a PNG."""
     body = io.BytesIO()
     # Without the software's name and version the same data gives the same bytes.
     figure.savefig(body, format="png", dpi=130, bbox_inches="tight", facecolor="white", metadata={"Software": None})

@@ -27,7 +27,7 @@ class PictureTile:
     predicted_name: str
     correct: bool
     km: float
-    probability: float
+    probability: float | None
     credit: str
 
 
@@ -53,7 +53,7 @@ def _tile(row: dict[Any, Any], views: tuple[bytes, ...]) -> PictureTile:
         predicted_name=str(row["predicted_class_name"]),
         correct=bool(row["correct"]),
         km=float(row["km"]),
-        probability=float(row["top5_probabilities"][0]),
+        probability=float(row["confidence"]) if pd.notna(row["confidence"]) else None,
         credit=f"{row['attribution']}, {row['license']}",
     )
 

@@ -18,10 +18,24 @@ from geolocate.evaluation.compare import EvaluatedRun, read_evaluated
 from geolocate.geography.boundaries import boundary_of
 from geolocate.geography.regions import load_region
 from geolocate.reporting import figures
+from geolocate.reporting.answer_figures import confusion_map, error_by_stratum
 from geolocate.reporting.pictures import picture_tiles
+from geolocate.reporting.sections import (
+    LEVEL_LABELS,
+    STRATA,
+    STRATUM_LABELS,
+    confusions,
+    level_rows,
+    per_class,
+    per_place,
+    probe_rows,
+    stratum_rows,
+)
 from geolocate.reporting.tables import EMULATED, SYSTEMS, footnotes, result_lines, test_sets, verdicts
 from geolocate.storage import DataRoot, atomic_write
 from geolocate.training.checkpoints import TrainedRun, load_run
+
+_CONFUSIONS = 12
 
 _CHANCES = {name: label for name, label in SYSTEMS.items() if name != "model"}
 
@@ -31,56 +45,53 @@ def write_report(root: DataRoot, run: str) -> Path:
 
     Raises CheckpointError when the run is not finished or not evaluated.
     """
-    trained, evaluated = load_run(root, run), read_evaluated(root, run)
+    evaluated = read_evaluated(root, run)
+    # What another program or an open model answered has no training to show.
+    trained = load_run(root, run) if evaluated.metrics["kind"] == "run" else None
     drawn = _figures(trained, evaluated)
     page = _page(_content(root, trained, evaluated, drawn))
-    with atomic_write(trained.path / "map.png") as file:
+    folder = root.run(run)
+    with atomic_write(folder / "map.png") as file:
         file.write(drawn["map"])
-    path = trained.path / "report.html"
+    path = folder / "report.html"
     with atomic_write(path) as file:
         file.write(page.encode())
     return path
 
 
-def per_class(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return, by class: test panoramas, how many were right, mean and median km, and the commonest wrong answer."""
-    wrong = predictions[~predictions["correct"].astype(bool)]
-    mistaken = wrong.groupby("class_id")["predicted_class_name"].agg(lambda names: names.mode().iloc[0])
-    table = predictions.groupby("class_id").agg(
-        name=("class_name", "first"),
-        panoramas=("correct", "size"),
-        right=("correct", "sum"),
-        mean_km=("km", "mean"),
-        median_km=("km", "median"),
-    )
-    table["mistaken_for"] = mistaken.reindex(table.index).fillna("")
-    return table.sort_values("name").reset_index(drop=True)
-
-
-def _figures(trained: TrainedRun, evaluated: EvaluatedRun) -> dict[str, bytes]:
+def _figures(trained: TrainedRun | None, evaluated: EvaluatedRun) -> dict[str, bytes]:
     predictions, mean_km = evaluated.predictions, evaluated.metrics["metrics"]["mean_km"]
-    outline = boundary_of(load_region(trained.region)).outline
-    return {
-        "map": figures.prediction_map(predictions, outline, _title(trained, evaluated.metrics)),
+    outline = boundary_of(load_region(evaluated.metrics["region"])).outline
+    drawn = {
+        "map": figures.prediction_map(predictions, outline, _title(evaluated.metrics)),
+        "confusions": confusion_map(confusions(predictions), per_place(predictions), outline),
         "errors": figures.error_distribution(
             predictions, {label: mean_km[name]["value"] for name, label in _CHANCES.items()}
         ),
         "nearest": figures.error_by_nearest_training(predictions),
-        "curves": figures.training_curves(trained.curves, trained.best_epoch),
+        "strata": error_by_stratum(evaluated.metrics["strata"]),
     }
+    if trained:
+        drawn["curves"] = figures.training_curves(trained.curves, trained.best_epoch)
+    return drawn
 
 
 def _content(
-    root: DataRoot, trained: TrainedRun, evaluated: EvaluatedRun, drawn: Mapping[str, bytes]
+    root: DataRoot, trained: TrainedRun | None, evaluated: EvaluatedRun, drawn: Mapping[str, bytes]
 ) -> dict[str, Any]:
     metrics, predictions = evaluated.metrics, evaluated.predictions
-    card = open_dataset(root, str(trained.dataset)).card
+    card = open_dataset(root, f"{metrics['dataset']['name']}@{metrics['dataset']['version']}").card
     return {
-        "title": _title(trained, metrics),
+        "title": _title(metrics),
         "emulated": metrics["world"] == "emulated",
         "metrics": metrics,
         "systems": SYSTEMS,
         "tables": {label: result_lines(of_set) for label, of_set in test_sets(metrics).items()},
+        "levels": {label: level_rows(of_set["levels"]) for label, of_set in test_sets(metrics).items()},
+        "level_systems": LEVEL_LABELS,
+        "strata": {title: stratum_rows(metrics["strata"][name]) for name, title in STRATA.items()},
+        "stratum_systems": STRATUM_LABELS,
+        "probes": probe_rows(metrics),
         "verdicts": verdicts(metrics),
         "notes": footnotes(metrics),
         "figures": {name: data_uri(body, "image/png") for name, body in drawn.items()},
@@ -89,13 +100,19 @@ def _content(
             for tile in picture_tiles(root, predictions)
         ],
         "classes": per_class(predictions).to_dict(orient="records"),
+        "confusions": confusions(predictions).head(_CONFUSIONS).to_dict(orient="records"),
         "dataset": _dataset_facts(card, metrics),
         "config": dict(sorted(metrics["config"].items())),
-        "epochs": trained.epochs,
-        "best_epoch": trained.best_epoch,
-        "select_by": trained.config.select_by.replace("_", " "),
+        "training": _training(trained),
         "summaries": _summaries(predictions, metrics),
     }
+
+
+def _training(trained: TrainedRun | None) -> dict[str, Any] | None:
+    if trained is None:
+        return None
+    selected = trained.config.select_by.replace("_", " ")
+    return {"epochs": trained.epochs, "best_epoch": trained.best_epoch, "select_by": selected}
 
 
 def _summaries(predictions: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[str, str]:
@@ -134,9 +151,9 @@ def _dataset_facts(card: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[
     }
 
 
-def _title(trained: TrainedRun, metrics: Mapping[str, Any]) -> str:
+def _title(metrics: Mapping[str, Any]) -> str:
     world = f" ({EMULATED})" if metrics["world"] == "emulated" else ""
-    return f"{load_region(trained.region).title}, {trained.run}{world}"
+    return f"{load_region(metrics['region']).title}, {metrics['run']}{world}"
 
 
 def data_uri(body: bytes, media_type: str) -> str:

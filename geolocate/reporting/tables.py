@@ -121,22 +121,59 @@ def footnotes(metrics: Mapping[str, Any]) -> list[str]:
     """Return what must be known to read the table."""
     counts, intervals = metrics["counts"], metrics["intervals"]
     prior, best = metrics["chance"]["prior_class"], metrics["chance"]["best_constant"]
+    seed = "" if metrics["seed"] is None else f"; training seed {metrics['seed']}"
     notes = [
         f"{BLOCKED.capitalize()}: {counts['test_panoramas']} panoramas of {counts['classes']} classes in "
         f"{intervals['blocks']} ground blocks; distances go to each panorama's own position.",
         f"Brackets: {intervals['level']:.0%} intervals, {intervals['resamples']} bootstrap resamples by "
-        f"{intervals['unit']}; training seed {metrics['seed']}.",
+        f"{intervals['unit']}{seed}.",
         f"Chance, from training places only: uniform names a random class, prior always {prior}, "
         f"best constant always {best['lat']:.2f}, {best['lon']:.2f}.",
-        f"Distances decode the posterior to the point of least expected distance; by the most probable class's "
-        f"position the mean is {metrics['metrics']['mean_km']['model_argmax']['value']:.1f} km.",
+        *answer_notes(metrics),
     ]
     if metrics["classes_without_test"]:
         missing = len(metrics["classes_without_test"])
         notes.append(f"{missing} classes have no test panorama and do not count in macro accuracy.")
     if metrics["world"] == "emulated":
         notes.append("The pictures were drawn by the emulator: the figures say nothing about real imagery.")
-    return [*notes, *sample_notes(metrics)]
+    return [*notes, *sample_notes(metrics), *probe_notes(metrics), *reading_notes(metrics)]
+
+
+def answer_notes(metrics: Mapping[str, Any]) -> list[str]:
+    """Say how positions and classes came about, and what was not answered."""
+    notes, mean_km = [], metrics["metrics"]["mean_km"]
+    if "model_argmax" in mean_km:
+        notes.append(
+            f"Distances decode the posterior to the point of least expected distance; by the most probable class's "
+            f"position the mean is {mean_km['model_argmax']['value']:.1f} km."
+        )
+    if metrics.get("class_from") == "the nearest class":
+        notes.append("The file names no classes: accuracy is by the class nearest to each predicted position.")
+    if metrics.get("unanswered"):
+        notes.append(f"{metrics['unanswered']} test panoramas had no answer and got the best constant's.")
+    return notes
+
+
+def probe_notes(metrics: Mapping[str, Any]) -> list[str]:
+    """Say whether what does not show the place tells it all the same; such a shortcut may explain the results."""
+    probes = metrics.get("probes")
+    if not probes or not probes["results"]:
+        return [f"Shortcuts were not probed: {probes['reason']}." if probes else "Shortcuts were not probed."]
+    prior = probes["chance"]["prior"]
+    found = [f"{one['title']} ({one['accuracy']:.1%})" for one in probes["results"] if one["above"] or one["nearer"]]
+    if found:
+        return [f"Shortcuts: the class or place is told above chance (prior {prior:.1%}) by {', '.join(found)}."]
+    names = ", ".join(one["title"] for one in probes["results"])
+    return [f"Shortcuts: none of the probes tells the class above chance (prior {prior:.1%}): {names}."]
+
+
+def reading_notes(metrics: Mapping[str, Any]) -> list[str]:
+    """Say how often the test ground was looked at: what is read often is fitted in the end."""
+    reads = metrics.get("test_reads")
+    if not reads:
+        return []
+    own = "once" if reads["run"] == 1 else f"{reads['run']} times"
+    return [f"The test ground was read {own} for this result, and {reads['dataset_version']} times in all."]
 
 
 def sample_notes(metrics: Mapping[str, Any]) -> list[str]:

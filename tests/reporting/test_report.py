@@ -8,7 +8,7 @@ import pytest
 from geolocate.errors import CheckpointError
 from geolocate.reporting import write_report
 from geolocate.reporting.pictures import picture_tiles
-from geolocate.reporting.report import per_class
+from geolocate.reporting.sections import per_class
 from tests.evaluation.trained import RUNS
 
 
