@@ -81,21 +81,34 @@ def show(root: DataRoot, metrics: dict[str, Any], *, as_json: bool, as_markdown:
 
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="Two or more evaluated runs of one dataset version.")],
+    runs: Annotated[list[str], typer.Argument(help="Two or more evaluated runs of one world.")],
+    page: Annotated[Path | None, typer.Option(help="The page; comparison.html in the data root.")] = None,
     as_json: AsJson = False,
     as_markdown: AsMarkdown = False,
 ) -> None:
-    """Set evaluated runs side by side; the first is what the others are compared with.
+    """Set evaluated runs side by side, and into the study's table; the first is what the others are compared with.
+
+    Runs that differ in their seed only are one recipe. Runs of several datasets stand in the study's table, and side by
+    side with those of their own dataset version.
 
     Example: geolocate model compare uk-cities-50-s0 uk-cities-50-s1
     """
-    from geolocate.evaluation import compare as compare_runs
-    from geolocate.reporting import comparison_markdown, comparison_table
+    from geolocate.evaluation.study import compare_all
+    from geolocate.reporting.comparison import comparison_markdown, comparison_table
+    from geolocate.reporting.study_page import study_markdown, study_table_shown, write_study_page
 
-    comparison = compare_runs(DataRoot(settings_from_environment().data), runs)
+    root = DataRoot(settings_from_environment().data)
+    study, comparisons = compare_all(root, runs)
+    path = write_study_page(page or root.path / "comparison.html", study, comparisons)
     if as_json:
-        typer.echo(json.dumps(comparison, indent=2, sort_keys=True, ensure_ascii=False))
+        # One dataset version has one comparison, as it always had.
+        shown = comparisons[0] if len(comparisons) == 1 else {"comparisons": comparisons}
+        typer.echo(json.dumps({**shown, "study": study}, indent=2, sort_keys=True, ensure_ascii=False))
     elif as_markdown:
-        typer.echo(comparison_markdown(comparison))
+        typer.echo("\n".join([*map(comparison_markdown, comparisons), study_markdown(study)]))
     else:
-        Console().print(comparison_table(comparison))
+        console = Console()
+        for comparison in comparisons:
+            console.print(comparison_table(comparison))
+        console.print(study_table_shown(study))
+        console.print(f"page: {path}", highlight=False, soft_wrap=True)

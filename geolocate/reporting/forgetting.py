@@ -56,7 +56,9 @@ def forget_everywhere(root: DataRoot, wanted: Wanted, victims: Victims, reason: 
         if (held.path / "quality.parquet").exists():
             rewrite_quality_page(root, held.path)
         rewrite_attribution(root, held.path)
-    reports = {held.run: _forget_in_run(root, held.run, victims) for held in holders.runs}
+    # What another program predicted shows pictures too, and is no run that learned.
+    shown_in = {path.parent.name for path in (root.path / "runs").glob("[!.]*/predictions.parquet")}
+    reports = {run: _forget_in_run(root, run, victims) for run in sorted(shown_in)}
     files = erase_pictures(root, hashes)
     # Last: as long as the manifests name it, the same command finds what is left to do.
     collections = {name: count for name, count in drop_from_collections(root).items() if count}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from geolocate.dataset.splits import LEFT_OUT, PARTS
 from geolocate.dataset.versions import open_dataset
@@ -19,6 +18,7 @@ from geolocate.geography.boundaries import boundary_of
 from geolocate.geography.regions import load_region
 from geolocate.reporting import figures
 from geolocate.reporting.answer_figures import confusion_map, error_by_stratum
+from geolocate.reporting.page import render
 from geolocate.reporting.pictures import picture_tiles
 from geolocate.reporting.sections import (
     LEVEL_LABELS,
@@ -49,7 +49,7 @@ def write_report(root: DataRoot, run: str) -> Path:
     # What another program or an open model answered has no training to show.
     trained = load_run(root, run) if evaluated.metrics["kind"] == "run" else None
     drawn = _figures(trained, evaluated)
-    page = _page(_content(root, trained, evaluated, drawn))
+    page = render("report.html.j2", _content(root, trained, evaluated, drawn))
     folder = root.run(run)
     with atomic_write(folder / "map.png") as file:
         file.write(drawn["map"])
@@ -159,14 +159,3 @@ def _title(metrics: Mapping[str, Any]) -> str:
 def data_uri(body: bytes, media_type: str) -> str:
     """Return the bytes as an address that needs no other file."""
     return f"data:{media_type};base64,{base64.b64encode(body).decode()}"
-
-
-def _page(content: Mapping[str, Any]) -> str:
-    environment = Environment(
-        loader=PackageLoader("geolocate.reporting"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(content)
