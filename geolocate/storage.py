@@ -56,12 +56,15 @@ class DataRoot:
         """The content-addressed picture."""
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):
             raise StorageError(f"image hash {sha256!r}: 64 hexadecimal digits are needed; the manifest is damaged")
-        return self.path / "store" / "images" / sha256[:2] / f"{sha256}.jpg"
+        return Path(self._image(sha256))
+
+    def _image(self, sha256: str) -> str:
+        return f"{self.path}/store/images/{sha256[:2]}/{sha256}.jpg"
 
     def has_image(self, sha256: str, size: int) -> bool:
         """Whether the picture is in the store, as far as its size tells; hashing every picture would take too long."""
         try:
-            return os.stat(self.image(sha256)).st_size == size  # noqa: PTH116 - a million times at the start of a rerun
+            return os.stat(self._image(sha256)).st_size == size  # noqa: PTH116 - a million times in a rerun
         except FileNotFoundError:
             return False
 

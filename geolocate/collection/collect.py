@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from geolocate.collection.assigning import assign_panoramas, shard_numbers
 from geolocate.collection.download import OUTCOMES, state_of, take_shard
-from geolocate.collection.finding import search_shard
+from geolocate.collection.finding import search_shard, searched
 from geolocate.collection.ledger import Ledger
 from geolocate.collection.office import Office, with_office
 from geolocate.collection.records import CollectionSummary, CollectRequest, Progress, ShardReport
@@ -58,7 +58,7 @@ def start_collection(
     check_provider(request.settings, request.rights)
     _check_plan(plan)
     files = CollectionFiles(root.collection(name))
-    wanted = _description(plan, request)
+    wanted = _description(plan, request, files)
     if files.request.exists():
         changed = [key for key, value in read_json(files.request).items() if wanted.get(key) != value]
         if changed and if_exists == "refuse":
@@ -128,9 +128,14 @@ async def _collect(office: Office, progress: PhaseProgress) -> list[ShardReport]
         with fetch.part(shard) as told:
             return await take_shard(office, shard, told)
 
-    searched = await office.each_shard(numbers, search)
+    files = files_of(office.root, office.request.name)
+    done = await asyncio.to_thread(searched, files, office.request.region, numbers)
+    find.skip(len(done))
+    found = await office.each_shard([shard for shard in numbers if shard not in done], search)
     await asyncio.to_thread(assign_panoramas, office.root, office.request)
-    return searched + await office.each_shard(await asyncio.to_thread(_open_first, office, numbers), take)
+    return [*done.values(), *found] + await office.each_shard(
+        await asyncio.to_thread(_open_first, office, numbers), take
+    )
 
 
 def _open_first(office: Office, shards: list[int]) -> list[int]:
@@ -148,6 +153,10 @@ class Bar:
         self._progress = progress
         self._done = 0
         self._under_way: dict[int, int] = {}
+
+    def skip(self, shards: int) -> None:
+        """Count shards that were done before."""
+        self._done += 100 * shards
 
     @contextmanager
     def part(self, shard: int) -> Iterator[Progress]:
@@ -173,7 +182,7 @@ def _check_plan(plan: pd.DataFrame) -> None:
         raise PlanError("the plan has no points: ask for more cells, cities or points")
 
 
-def _description(plan: pd.DataFrame, request: CollectRequest) -> dict[str, Any]:
+def _description(plan: pd.DataFrame, request: CollectRequest, files: CollectionFiles) -> dict[str, Any]:
     """Return what must stay the same for all runs of a collection; budget and pace may change."""
     settings = request.settings
     return {
@@ -181,8 +190,15 @@ def _description(plan: pd.DataFrame, request: CollectRequest) -> dict[str, Any]:
         "provider": settings.provider,
         "world": str(request.rights.world if request.rights else world_of(settings)),
         "views": [asdict(view) for view in request.views],
-        "plan_hash": hash_of(plan.to_csv(index=False).encode()),
+        "plan_hash": _plan_hash(plan, files),
     }
+
+
+def _plan_hash(plan: pd.DataFrame, files: CollectionFiles) -> str:
+    """Hash the plan; where it is the one that is there, take the hash from there, for a million points take a while."""
+    if files.request.exists() and files.plan.exists() and read_plan(files).equals(plan.reset_index(drop=True)):
+        return str(read_json(files.request)["plan_hash"])
+    return hash_of(plan.to_csv(index=False).encode())
 
 
 def _check_sums(files: CollectionFiles, outcomes: pa.Table) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import json
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -78,18 +79,30 @@ def find_shard(root: DataRoot, request: CollectRequest, shard: int, progress: Pr
 
     Raises ProviderError when the provider refuses or cannot be reached, after writing down what was found so far.
     """
-    plan = _shard_of_plan(files_of(root, request.name), shard)
+    files = files_of(root, request.name)
+    plan = _shard_of_plan(files, shard)
+    if done := searched(files, request.region, [shard]):
+        return done[shard]
     return with_office(root, request, lambda office: search_shard(office, shard, plan, progress))
 
 
+def searched(files: CollectionFiles, region: str, shards: Iterable[int]) -> dict[int, ShardReport]:
+    """Return the reports of those shards that have nothing to search: their counts of points, and no request."""
+    input_hash = _input_hash(files, region)
+    states = ((shard, read_state(files.statistics(FOUND, shard))) for shard in shards)
+    done = {shard: state for shard, state in states if state and not state.open_points}
+    return {shard: _nothing_to_do(state) for shard, state in done.items() if state.input_hash == input_hash}
+
+
+def _input_hash(files: CollectionFiles, region: str) -> str:
+    """Tell from what a search started; the plan of a collection never changes, so that its own hash will do."""
+    return hash_of(read_json(files.request)["plan_hash"], region)
+
+
 async def search_shard(office: Office, shard: int, plan: pd.DataFrame, progress: Progress = no_progress) -> ShardReport:
-    """Do the same as find_shard beside other shards; ``plan`` holds the shard's own rows."""
+    """Search a shard that has something open, beside other shards; ``plan`` holds the shard's own rows."""
     files = files_of(office.root, office.request.name)
-    # The plan of a collection never changes: its own hash will do, and is there already.
-    input_hash = hash_of(read_json(files.request)["plan_hash"], office.request.region)
-    state = read_state(files.statistics(FOUND, shard))
-    if state and state.open_points == 0 and state.input_hash == input_hash:
-        return _nothing_to_do(state)
+    input_hash = _input_hash(files, office.request.region)
     started = time.monotonic()
     engine = await office.engine("find")
     searches = await _search(office, engine, searches_of(plan), progress)
