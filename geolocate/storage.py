@@ -94,6 +94,11 @@ class DataRoot:
         """One training run: configuration, checkpoints, curves, metrics, report."""
         return self.path / "runs" / safe_name(name)
 
+    def model(self, name: str, version: str | None = None) -> Path:
+        """All promoted versions of a model, or one of them."""
+        folder = self.path / "models" / safe_name(name)
+        return folder / safe_name(version) if version else folder
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:

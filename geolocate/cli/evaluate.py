@@ -1,4 +1,4 @@
-"""`geolocate model evaluate`, `score` and `compare`."""
+"""`geolocate model evaluate`, `score`, `compare` and `promote`."""
 
 import json
 from pathlib import Path
@@ -19,6 +19,7 @@ def register(model_app: typer.Typer) -> None:
     model_app.command()(evaluate)
     model_app.command()(score)
     model_app.command()(compare)
+    model_app.command()(promote)
 
 
 def evaluate(
@@ -112,3 +113,26 @@ def compare(
             console.print(comparison_table(comparison))
         console.print(study_table_shown(study))
         console.print(f"page: {path}", highlight=False, soft_wrap=True)
+
+
+def promote(
+    runs: Annotated[list[str], typer.Argument(help="Finished runs of one dataset version; the best is promoted.")],
+    name: Annotated[str | None, typer.Option(help="The model's name; the dataset's if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put the run that is best on val ground into use, with a model card; never by its test figures.
+
+    Example: geolocate model promote uk-cities-50-s0 uk-cities-50-s1
+    """
+    from dataclasses import asdict
+
+    from geolocate.reporting.promotion import promote as promote_run
+
+    promoted = promote_run(DataRoot(settings_from_environment().data), runs, name)
+    if as_json:
+        typer.echo(json.dumps(asdict(promoted), indent=2, sort_keys=True))
+        return
+    typer.echo(f"{promoted.name}@{promoted.version} is run {promoted.run}: {promoted.figure} {promoted.value:.1f}")
+    if promoted.note:
+        typer.echo(f"  {promoted.note}")
+    typer.echo(f"  {promoted.path}/: checkpoint.safetensors, MODEL_CARD.md")

@@ -1,6 +1,6 @@
 """Fill a page's template.
 
-In: the template's name and what it shows. Out: one HTML text; whatever a name may hold is escaped.
+In: the template's name and what it shows. Out: one text; in HTML whatever a name may hold is escaped.
 """
 
 from collections.abc import Mapping
@@ -10,10 +10,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 
 def render(template: str, content: Mapping[str, Any]) -> str:
-    """Return the page. A name that the template asks for and ``content`` lacks is an error, not a gap."""
+    """Return the page, HTML (escaped) or Markdown.
+
+    A name that the template asks for and ``content`` lacks is an error, not a gap.
+    """
+    escaped = template.endswith("html.j2")
     environment = Environment(
         loader=PackageLoader("geolocate.reporting"),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=True, default_for_string=True),
+        autoescape=select_autoescape(default=escaped, default_for_string=escaped),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
