@@ -181,9 +181,13 @@ def _version_rows(runs: Sequence[EvaluatedRun], bootstrap: Bootstrap | None) -> 
         name = SYSTEMS.get(key, key)
         if key not in by_system:
             rows.append({"label": name, "not_run": _why(key)})
-        rows += [_row(f"{name}: {label}", label, compared) for label in by_system.get(key, [])]
+        rows += [_row(_label(name, label), label, compared) for label in by_system.get(key, [])]
     rows += [_row(chance.replace("_", " "), chance, compared) for chance in CHANCES]
     return {"compared": compared, "rows": rows}
+
+
+def _label(name: str, recipe: str) -> str:
+    return name if name == recipe else f"{name}: {recipe}"
 
 
 def _row(label: str, system: str, compared: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,4 +196,4 @@ def _row(label: str, system: str, compared: Mapping[str, Any]) -> dict[str, Any]
 
 def _why(system: str) -> str:
     """Say why a row has no figures: among the runs that were named there is none of it."""
-    return "weights absent, or not among the runs named" if system in _OPEN else "not among the runs named"
+    return "weights absent, or none of the runs named" if system in _OPEN else "none of the runs named"
