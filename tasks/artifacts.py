@@ -16,6 +16,8 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
 
 from geolocate.reporting.tables import footnotes, result_lines, test_sets, title_of, verdicts
 from tasks.timing import CLOCK
@@ -74,6 +76,52 @@ def phase_progress(run: str) -> PhaseProgress:
         bars[phase].report(done, total)
 
     return report
+
+
+class LiveCurves:
+    """A table of a run's epochs that grows while it is trained."""
+
+    def __init__(self, run: str) -> None:
+        self._description = f"{run}: curves"
+        self._rows: list[Mapping[str, float]] = []
+        self._artifact: UUID | None = None
+        self._shown = (0, 0.0)
+
+    def tell(self, figures: Mapping[str, float]) -> None:
+        """Take the figures of an epoch, and show them unless the last were shown just now."""
+        self._rows.append(figures)
+        if time.monotonic() - self._shown[1] >= UPDATE_SECONDS:
+            self.show()
+
+    def show(self) -> None:
+        """Show what is not shown yet; to be called once more when the training is over."""
+        if len(self._rows) == self._shown[0]:
+            return
+        self._shown = len(self._rows), time.monotonic()
+        table = curves_table(self._rows)
+        with CLOCK.reports():
+            if self._artifact is None:
+                self._artifact = cast("UUID", create_markdown_artifact(table, description=self._description))
+                return
+            with get_client(sync_client=True) as client:
+                client.update_artifact(self._artifact, ArtifactUpdate(data=table))
+
+
+def curves_table(rows: Sequence[Mapping[str, float]]) -> str:
+    """The figures of a run's epochs as a table in Markdown, the latest epoch first."""
+    names = list(rows[-1])
+    lines = ["| " + " | ".join(names) + " |", "|---:" * len(names) + "|"]
+    lines += ["| " + " | ".join(f"{row[name]:.4g}" for name in names) + " |" for row in reversed(rows)]
+    return "\n".join(lines)
+
+
+def show_sweep(table: Sequence[Mapping[str, Any]], chosen: Path, figure: Path) -> None:
+    """A table of a sweep's trials, its figure, and where the chosen configuration lies."""
+    create_table_artifact(
+        [dict(row) for row in table], key="trials", description=f"Figures on val ground; chosen: `{chosen}`"
+    )
+    encoded = base64.b64encode(figure.read_bytes()).decode()
+    create_image_artifact(f"data:image/png;base64,{encoded}", key="sweep", description="Trials of the sweep")
 
 
 def show_outcomes(collection: str, summary: Mapping[str, Any], notes: Sequence[str] = ()) -> None:

@@ -1,5 +1,7 @@
 """Tasks of training, evaluating and reporting."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from prefect import task
@@ -10,8 +12,9 @@ from geolocate.evaluation.evaluate import evaluate
 from geolocate.evaluation.val_distance import val_distance
 from geolocate.reporting.report import write_report
 from geolocate.training.config import TrainConfig, default_run_name
-from geolocate.training.loop import train
-from tasks.artifacts import phase_progress
+from geolocate.training.live_curves import telling_epochs
+from geolocate.training.loop import TrainProgress, train
+from tasks.artifacts import LiveCurves, phase_progress
 from tasks.orders import data_root
 from tasks.timing import CLOCK
 
@@ -26,8 +29,19 @@ def _train(dataset: str, config: TrainConfig) -> str:
     root = data_root()
     version = open_dataset(root, dataset)
     run = default_run_name(version.ref, config)
-    train(root, version, config, run, phase_progress(run), val_distance(version))
+    with shown_training(run) as progress:
+        train(root, version, config, run, progress, val_distance(version))
     return run
+
+
+@contextmanager
+def shown_training(run: str) -> Iterator[TrainProgress]:
+    """Show a bar for each phase of a training, and its curves, for as long as the block lasts."""
+    curves = LiveCurves(run)
+    try:
+        yield telling_epochs(data_root().run(run), curves.tell, phase_progress(run))
+    finally:
+        curves.show()
 
 
 @task(task_run_name="evaluate {run}", cache_policy=NO_CACHE)

@@ -1,17 +1,19 @@
 """``geolocate model …``: train models, and see how good they are."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from geolocate.cli import evaluate
+from geolocate.cli import evaluate, sweep
 from geolocate.errors import SettingsError
 from geolocate.settings import settings_from_environment
-from geolocate.storage import DataRoot
+from geolocate.storage import DataRoot, read_json
 
 model_app = typer.Typer(help="Train models, evaluate them beside chance, and compare them.", no_args_is_help=True)
 evaluate.register(model_app)
+sweep.register(model_app)
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +52,15 @@ def train(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Any other field as NAME=VALUE, such as lr_heads=0.002.")
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="A JSON file of fields, such as a sweep's chosen.json; other options come on top.",
+        ),
+    ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's files.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train CLIP on a dataset version; an interrupted run goes on where it was, a finished one is left alone."""
@@ -64,10 +75,12 @@ def train(
         "freeze_text": freeze_text,
     }
     options = {name: value for name, value in named.items() if value is not None}
-    _train(dataset, run, recipe, {**_pairs(setting or []), **options}, as_json=as_json)
+    fields = {**(_from_file(config) if config else {}), **pairs(setting or []), **options}
+    _train(dataset, run, recipe, fields, tensorboard=tensorboard, as_json=as_json)
 
 
-def _pairs(settings: list[str]) -> dict[str, object]:
+def pairs(settings: list[str]) -> dict[str, object]:
+    """Read NAME=VALUE texts. Raises SettingsError for one without =."""
     pairs: dict[str, object] = {}
     for text in settings:
         name, separator, value = text.partition("=")
@@ -77,18 +90,32 @@ def _pairs(settings: list[str]) -> dict[str, object]:
     return pairs
 
 
-def _train(dataset: str, run: str | None, recipe: str, options: dict[str, object], *, as_json: bool) -> None:
+def _from_file(path: Path) -> dict[str, object]:
+    fields = read_json(path)
+    if not isinstance(fields, dict):
+        raise SettingsError(f'{path} holds no fields: give a JSON object, such as {{"lr_heads": 0.002}}')
+    return fields
+
+
+def _train(
+    dataset: str, run: str | None, recipe: str, options: dict[str, object], *, tensorboard: bool, as_json: bool
+) -> None:
     from geolocate.dataset.versions import open_dataset
     from geolocate.evaluation.val_distance import val_distance
     from geolocate.training import config_from_options, default_run_name, run_state
     from geolocate.training import train as train_run
+    from geolocate.training.live_curves import telling_epochs, tensorboard_epochs
+    from geolocate.training.loop import TrainProgress
 
     config = config_from_options(recipe, options)
     root = DataRoot(settings_from_environment().data)
     version = open_dataset(root, dataset)
     name = run or default_run_name(version.ref, config)
     state = run_state(root, name)
-    trained = train_run(root, version, config, name, _Lines(), val_distance(version))
+    progress: TrainProgress = _Lines()
+    if tensorboard:
+        progress = telling_epochs(root.run(name), tensorboard_epochs(root.run(name)), progress)
+    trained = train_run(root, version, config, name, progress, val_distance(version))
     best = trained.curves.iloc[trained.best_epoch - 1]
     if as_json:
         result = {"run": name, "path": str(trained.path), "dataset": str(version.ref), "epochs": trained.epochs}

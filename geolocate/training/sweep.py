@@ -10,6 +10,7 @@ In: a dataset version and the configuration to start from. Out: ``runs/<sweep>/`
 Each trial is an ordinary run, ``<sweep>-t<number>``. Only train and val rows are read; the test ground never is.
 """
 
+import hashlib
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +25,7 @@ from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ConfigDict, Field
 
-from geolocate.dataset.versions import DatasetVersion
+from geolocate.dataset.versions import DatasetRef, DatasetVersion
 from geolocate.errors import CheckpointError, SettingsError
 from geolocate.storage import DataRoot, atomic_write, read_json, write_json
 from geolocate.training.config import TrainConfig
@@ -237,6 +238,12 @@ class Sweep:
 def _figure(trial: FrozenTrial) -> float | None:
     """The best figure that a trial reached, also where it was broken off."""
     return min(trial.intermediate_values.values(), default=trial.value)
+
+
+def default_sweep_name(dataset: DatasetRef, config: SweepConfig) -> str:
+    """Name a sweep after what it is made of, so that the same command finds it again; more trials are the same one."""
+    digest = hashlib.sha256(config.model_dump_json(exclude={"trials"}).encode()).hexdigest()[:6]
+    return f"{dataset.name[:60]}-{dataset.version[:8]}-sweep-{digest}"
 
 
 class _PrunedError(Exception):

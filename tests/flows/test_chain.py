@@ -98,7 +98,7 @@ def test_a_budget_ends_the_collection_cleanly_and_a_higher_one_goes_on(machine, 
     assert "over_budget" not in summary["statuses"]
 
 
-@pytest.mark.parametrize("name", ["sweep_clip", "refresh_datasets"])
+@pytest.mark.parametrize("name", ["refresh_datasets"])
 def test_what_is_not_there_yet_says_so(name, prefect_server):
     import importlib
 
