@@ -55,21 +55,26 @@ class PlaceBatch:
         return PlaceBatch(self.views.to(device), *(tensor.to(device) for tensor in others))
 
 
-def padded_views(features: Sequence[torch.Tensor], azimuths: Sequence[torch.Tensor] | None = None) -> Views:
-    """Put places with ``[V_i, D]`` views each into one batch; without azimuths all views look north.
+def padded_views(features: Sequence[torch.Tensor], azimuths: Sequence[torch.Tensor]) -> Views:
+    """Put places with ``[V_i, D]`` views each into one batch, with their azimuths ``[V_i]``.
 
     Raises DatasetError for a place without a view, and for azimuths that do not match the views.
     """
     sizes = [len(place) for place in features]
     if not sizes or min(sizes) == 0:
         raise DatasetError("a place has no view: give at least one picture of each")
-    if azimuths is None:
-        azimuths = [torch.zeros(size) for size in sizes]
     if [len(place) for place in azimuths] != sizes:
         raise DatasetError("each view needs one azimuth, in degrees clockwise from north")
     mask = torch.arange(max(sizes))[None, :] < torch.tensor(sizes)[:, None]
-    return Views(_padded(features), mask, _padded([place.float() for place in azimuths]))
+    padded = [torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True) for rows in (features, azimuths)]
+    return Views(padded[0], mask.to(padded[0].device), padded[1].float())
 
 
-def _padded(rows: Sequence[torch.Tensor]) -> torch.Tensor:
-    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+def grouped_views(features: torch.Tensor, azimuth: torch.Tensor, sizes: Sequence[int]) -> Views:
+    """Part the views of a batch ``[N, D]``, which follow each other place by place, into places of these sizes."""
+    azimuth = azimuth.to(features.device).float()
+    if len(set(sizes)) > 1:
+        return padded_views(torch.split(features, list(sizes)), torch.split(azimuth, list(sizes)))
+    # The usual case, and much faster than to pad.
+    azimuth = azimuth.view(len(sizes), -1)
+    return Views(features.view(*azimuth.shape, -1), torch.ones_like(azimuth, dtype=torch.bool), azimuth)

@@ -8,6 +8,8 @@ import torch.nn.functional as F  # noqa: N812
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
+from geolocate.models.batch import Views
+from geolocate.models.fusion import FUSIONS, FusionName
 from geolocate.models.losses import LOSSES
 
 LossName = Literal["infonce", "study"]
@@ -24,6 +26,7 @@ class ClipConfig(BaseModel):
     projection: int = Field(default=256, ge=2, le=4096)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     temperature: float = Field(default=0.07, ge=0.01, le=10)
+    fusion: FusionName = "mean"
 
 
 class ProjectionHead(nn.Module):
@@ -53,6 +56,7 @@ class Clip(nn.Module):
         self.config = config
         self.image_head = ProjectionHead(image_dim, config)
         self.text_head = ProjectionHead(text_dim, config)
+        self.fusion = FUSIONS[config.fusion](config.projection)
         # The study's temperature is fixed, and its embeddings are compared as they leave the heads.
         self.normalised = config.loss == "infonce"
         self.log_scale = nn.Parameter(torch.tensor(-math.log(config.temperature)), requires_grad=self.normalised)
@@ -66,6 +70,16 @@ class Clip(nn.Module):
         """Bring image features ``[B, image_dim]`` into the common space ``[B, projection]``."""
         return self._finish(self.image_head(features))
 
+    def embed_places(self, views: Views) -> torch.Tensor:
+        """Bring places of several views ``[B, V, image_dim]`` into the common space ``[B, projection]``.
+
+        Each view is embedded by itself, then they are fused. The mean of normalised views is left as short as it is:
+        views that disagree make an unsure answer.
+        """
+        embedded = self.embed_images(views.features.flatten(0, 1)).view(*views.mask.shape, -1)
+        fused: torch.Tensor = self.fusion(Views(embedded, views.mask, views.azimuth))
+        return fused if self.config.fusion == "mean" else self._finish(fused)
+
     def embed_texts(self, features: torch.Tensor) -> torch.Tensor:
         """Bring text features ``[B, text_dim]`` into the common space ``[B, projection]``."""
         return self._finish(self.text_head(features))
@@ -74,8 +88,8 @@ class Clip(nn.Module):
         return F.normalize(embedding, dim=-1) if self.normalised else embedding
 
     def loss(self, images: torch.Tensor, texts: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-        """Loss of a batch: features of images and texts, one row each, and their class numbers ``[B]``."""
-        return LOSSES[self.config.loss](self.embed_images(images), self.embed_texts(texts), self.scale, classes)
+        """Loss of a batch: embeddings of places and captions ``[B, projection]``, and class numbers ``[B]``."""
+        return LOSSES[self.config.loss](images, texts, self.scale, classes)
 
     @torch.no_grad()
     def clamp_temperature(self) -> None:

@@ -11,7 +11,7 @@ Random numbers are drawn anew from (seed, epoch), so a checkpoint needs no state
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -144,9 +144,9 @@ class TrainedRun:
             encoder.module.load_state_dict(dict(self.tuned_image))
         return encoder
 
-    def posterior(self, image_features: Any) -> np.ndarray:
+    def posterior(self, image_features: Any, azimuths: Sequence[torch.Tensor] | None = None) -> np.ndarray:
         """Give the probability of each class, ``[P, C]``, for features as ``class_posterior`` takes them."""
-        return class_posterior(self.clip, image_features, self.text_features)
+        return class_posterior(self.clip, image_features, self.text_features, azimuths)
 
 
 def run_state(root: DataRoot, run: str) -> RunState:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from geolocate.dataset.versions import DatasetRef
 from geolocate.errors import SettingsError, first_mistake
 from geolocate.models.clip import ClipConfig, LossName
+from geolocate.models.fusion import FusionName
+from geolocate.models.objective import LossWeights
 
 
 class TrainConfig(BaseModel):
@@ -28,6 +30,15 @@ class TrainConfig(BaseModel):
     freeze_text: bool = True
 
     loss: LossName = "infonce"
+    #: Further losses beside the contrast, by their weights; see LossWeights.
+    haversine: float = Field(default=0.0, ge=0, le=100)
+    region: float = Field(default=0.0, ge=0, le=100)
+    geography: float = Field(default=0.0, ge=0, le=100)
+    tau_km: float = Field(default=75.0, gt=0, le=20_000)
+    #: What a sample is: each view by itself, or all views of a panorama together.
+    views: Literal["single", "all"] = "single"
+    #: How the views of a panorama become one; with single views it is learned from one view at a time.
+    fusion: FusionName = "mean"
     projection: int = Field(default=256, ge=2, le=4096)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     temperature: float = Field(default=0.07, ge=0.01, le=10)
@@ -65,15 +76,40 @@ class TrainConfig(BaseModel):
         }
         return cls.model_validate(recipe | changes)
 
+    @classmethod
+    def study_recipe(cls, **changes: object) -> Self:
+        """The study's loss, schedule and single views on the encoders at hand, frozen: to be compared with ours."""
+        recipe: dict[str, object] = {
+            "loss": "study",
+            "temperature": 1.0,
+            "select_by": "val_loss",
+            "epochs": 4,
+            "batch_size": 32,
+        }
+        return cls.model_validate(recipe | changes)
+
     @property
     def clip(self) -> ClipConfig:
         """The part that the heads are built from."""
         return ClipConfig(
-            loss=self.loss, projection=self.projection, dropout=self.dropout, temperature=self.temperature
+            loss=self.loss,
+            projection=self.projection,
+            dropout=self.dropout,
+            temperature=self.temperature,
+            fusion=self.fusion,
         )
 
+    @property
+    def weights(self) -> LossWeights:
+        """The further losses."""
+        return LossWeights(haversine=self.haversine, region=self.region, geography=self.geography, tau_km=self.tau_km)
 
-RECIPES: dict[str, Callable[..., TrainConfig]] = {"default": TrainConfig, "study": TrainConfig.study}
+
+RECIPES: dict[str, Callable[..., TrainConfig]] = {
+    "default": TrainConfig,
+    "study": TrainConfig.study,
+    "study-recipe": TrainConfig.study_recipe,
+}
 
 
 def config_from_options(recipe: str, options: Mapping[str, object]) -> TrainConfig:

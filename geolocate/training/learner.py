@@ -3,15 +3,20 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from geolocate.models.batch import PlaceBatch
 from geolocate.models.clip import Clip
 from geolocate.models.image_encoders import best_device
+from geolocate.models.objective import Classes, training_loss
 from geolocate.training.config import TrainConfig
 from geolocate.training.sources import CachedFeatures, LiveCaptions, LivePictures
+
+Positions = tuple[np.ndarray, np.ndarray]
 
 #: What of the schedule changes from epoch to epoch.
 _SCHEDULE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch", "_last_lr")
@@ -20,14 +25,24 @@ _SCHEDULE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch", "_last_
 class Learner(nn.Module):
     """Sources and heads as one module; its state is what a checkpoint holds.
 
-    ``pictures`` is called with sample numbers, train first and then val; ``captions`` with class numbers.
+    ``pictures`` is called with sample numbers, train first and then val; ``captions`` with class numbers. ``positions``
+    are the classes' latitudes and longitudes, ``[C]`` degrees each.
     """
 
     def __init__(
-        self, pictures: CachedFeatures | LivePictures, captions: CachedFeatures | LiveCaptions, config: TrainConfig
+        self,
+        pictures: CachedFeatures | LivePictures,
+        captions: CachedFeatures | LiveCaptions,
+        config: TrainConfig,
+        positions: Positions,
     ) -> None:
         super().__init__()
         self.pictures, self.captions = pictures, captions
+        self.weights = config.weights
+        self.class_lat: torch.Tensor
+        self.class_lon: torch.Tensor
+        for name, degrees in zip(("class_lat", "class_lon"), positions, strict=True):
+            self.register_buffer(name, torch.tensor(degrees), persistent=False)
         self.clip = Clip(pictures.dim, captions.dim, config.clip)
         self.to(best_device())
         self.optimizer = AdamW(self._groups(config))
@@ -36,7 +51,8 @@ class Learner(nn.Module):
         )
 
     def _groups(self, config: TrainConfig) -> list[dict[str, Any]]:
-        heads = [*self.clip.image_head.parameters(), *self.clip.text_head.parameters()]
+        parts = (self.clip.image_head, self.clip.text_head, self.clip.fusion)
+        heads = [parameter for part in parts for parameter in part.parameters()]
         scale = [self.clip.log_scale] if self.clip.normalised else []
         groups: list[dict[str, Any]] = [
             {"params": heads, "lr": config.lr_heads, "weight_decay": config.weight_decay},
@@ -46,15 +62,20 @@ class Learner(nn.Module):
         ]
         return [group for group in groups if group["params"]]
 
-    def loss(self, samples: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-        """Loss of one batch: sample numbers and class numbers, ``[B]`` each."""
-        device = self.clip.log_scale.device
-        return self.clip.loss(self.pictures(samples), self.captions(classes), classes.to(device))
+    def loss(self, batch: PlaceBatch) -> torch.Tensor:
+        """Loss of one batch."""
+        return training_loss(self.clip, batch, self.captions(batch.classes), self.weights, self._all_classes())
 
-    def step(self, samples: torch.Tensor, classes: torch.Tensor) -> float:
+    def _all_classes(self) -> Classes | None:
+        """All classes with their captions, where a loss asks for them: encoding them all takes a while."""
+        if not self.weights.haversine:
+            return None
+        return Classes(self.captions(torch.arange(len(self.class_lat))), self.class_lat, self.class_lon)
+
+    def step(self, batch: PlaceBatch) -> float:
         """Take one step of the optimiser and give the batch's loss."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(samples, classes)
+        loss = self.loss(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.clip.clamp_temperature()

@@ -36,6 +36,7 @@ from geolocate.training.checkpoints import (
 )
 from geolocate.training.config import TrainConfig
 from geolocate.training.learner import Learner
+from geolocate.training.places import Places, cells_of, places_of
 from geolocate.training.samples import Samples, samples_of, trained_classes
 from geolocate.training.sources import CachedFeatures, LiveCaptions, LivePictures
 
@@ -123,7 +124,8 @@ def _learner(root: DataRoot, data: _Data, config: TrainConfig, tell: TrainProgre
         else LivePictures(images, [root.image(sha256) for sha256 in sha256s])
     )
     words = CachedFeatures(texts.encode(captions)) if config.freeze_text else LiveCaptions(texts, captions)
-    return Learner(pictures, words, config)
+    positions = (data.classes["lat"].to_numpy(float), data.classes["lon"].to_numpy(float))
+    return Learner(pictures, words, config, positions)
 
 
 def _fit(
@@ -134,6 +136,8 @@ def _fit(
     watchers: tuple[TrainProgress, Validate | None],
 ) -> _Course:
     tell, validate = watchers
+    cells = cells_of(data.train, config)
+    train, val = (places_of(samples, config, cells) for samples in (data.train, data.val))
     course = _resume(learner, folder)
     while course.epoch < config.epochs and course.stale < config.stop_patience:
         started = perf_counter()
@@ -141,8 +145,8 @@ def _fit(
         # Dropout draws from torch: seeded anew each epoch, so that resuming needs no generator's state.
         torch.manual_seed(int(rng.integers(2**62)))
         rates = learner.rates()["lr"]
-        train_loss = _train_epoch(learner, data.train.classes, rng.permutation(len(data.train)), config.batch_size)
-        figures = _validate(learner, data, config, validate)
+        train_loss = _train_epoch(learner, train, rng.permutation(len(train)), config.batch_size)
+        figures = _validate(learner, (data, val), config, validate)
         learner.schedule.step(figures["val_loss"])
         row = {"epoch": course.epoch + 1, "train_loss": train_loss, **figures, "lr_heads": rates[0]}
         course.curves.append({**row, "seconds": perf_counter() - started})
@@ -166,38 +170,45 @@ def _resume(learner: Learner, folder: Path) -> _Course:
     return _Course(**state["course"])
 
 
-def _train_epoch(learner: Learner, classes: np.ndarray, order: np.ndarray, batch_size: int) -> float:
-    """Go once through the train samples in this order; the mean loss of an image."""
+def _train_epoch(learner: Learner, train: Places, order: np.ndarray, batch_size: int) -> float:
+    """Go once through the training places in this order; the mean loss of a place."""
     learner.train()
     total = 0.0
     for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
-        loss = learner.step(torch.from_numpy(batch), torch.from_numpy(classes[batch]))
+        chosen = order[start : start + batch_size]
+        loss = learner.step(train.batch(chosen, learner.pictures))
         if not np.isfinite(loss):
             raise SettingsError(f"the loss became {loss}: choose lower learning rates, and another run name")
-        total += loss * len(batch)
+        total += loss * len(chosen)
     return total / len(order)
 
 
 @torch.no_grad()
-def _validate(learner: Learner, data: _Data, config: TrainConfig, validate: Validate | None) -> dict[str, float]:
+def _validate(
+    learner: Learner, held_out: tuple[_Data, Places], config: TrainConfig, validate: Validate | None
+) -> dict[str, float]:
     learner.eval()
-    order = np.random.default_rng(config.seed).permutation(len(data.val))
+    data, places = held_out
     features = torch.cat(
         [
-            learner.pictures(torch.arange(start, min(start + config.batch_size, len(order))) + len(data.train))
-            for start in range(0, len(order), config.batch_size)
+            learner.pictures(torch.arange(start, min(start + config.batch_size, len(data.val))) + len(data.train))
+            for start in range(0, len(data.val), config.batch_size)
         ]
     )
-    texts = learner.captions(torch.arange(len(data.classes)))
+    order = np.random.default_rng(config.seed).permutation(len(places))
     total = 0.0
     for start in range(0, len(order), config.batch_size):
-        batch = order[start : start + config.batch_size]
-        classes = torch.from_numpy(data.val.classes[batch]).to(texts.device)
-        loss = learner.clip.loss(features[torch.from_numpy(batch).to(texts.device)], texts[classes], classes)
-        total += float(loss) * len(batch)
+        chosen = order[start : start + config.batch_size]
+        batch = places.batch(chosen, lambda numbers: features[numbers.to(features.device)])
+        total += float(learner.loss(batch)) * len(chosen)
+    texts = learner.captions(torch.arange(len(data.classes)))
     views, panoramas = data.panoramas()
-    posterior = class_posterior(learner.clip, [features[torch.from_numpy(numbers)] for numbers in views], texts)
+    posterior = class_posterior(
+        learner.clip,
+        [features[torch.from_numpy(numbers)] for numbers in views],
+        texts,
+        [places.azimuth[torch.from_numpy(numbers)] for numbers in views],
+    )
     right = posterior.argmax(axis=1) == data.val.classes[[numbers[0] for numbers in views]]
     figures = {"val_loss": total / len(order), "val_accuracy": float(right.mean())}
     return figures | dict(validate(posterior, panoramas) if validate else {})

@@ -1,12 +1,15 @@
 """Turn the train and val parts of a dataset version into numbered samples.
 
-Each image is a sample; the views of a panorama meet again when a posterior is taken. Test rows are never read here.
+Each image has a number. What is learned from at once is a place: one view, or all views of a panorama. Test rows are
+never read here.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+import torch
 
 from geolocate.dataset.versions import DatasetVersion
 from geolocate.errors import DatasetError
@@ -33,6 +36,14 @@ class Samples:
         """The sample numbers of each panorama's views, in order of heading; panoramas by their id."""
         ordered = self.rows.reset_index(drop=True).sort_values(["panorama_id", "heading"])
         return [group.index.to_numpy(copy=True) for _, group in ordered.groupby("panorama_id", sort=True)]
+
+    def places(self, views: Literal["single", "all"]) -> list[np.ndarray]:
+        """The sample numbers of what is learned from at once: each view by itself, or each panorama's together."""
+        return self.panoramas() if views == "all" else list(np.arange(len(self))[:, None])
+
+    def column(self, name: str) -> torch.Tensor:
+        """A column of the rows, ``[N]`` in double precision."""
+        return torch.from_numpy(self.rows[name].to_numpy(float))
 
 
 def trained_classes(dataset: DatasetVersion) -> pd.DataFrame:

@@ -76,6 +76,6 @@ def test_azimuths_close_a_circle():
 
 def test_a_place_without_a_view_is_named_as_such():
     with pytest.raises(DatasetError, match="no view"):
-        padded_views([torch.zeros(1, DIM), torch.zeros(0, DIM)])
+        padded_views([torch.zeros(1, DIM), torch.zeros(0, DIM)], [torch.zeros(1), torch.zeros(0)])
     with pytest.raises(DatasetError, match="one azimuth"):
         padded_views([torch.zeros(2, DIM)], [torch.zeros(1)])

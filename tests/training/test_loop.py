@@ -18,6 +18,7 @@ from geolocate.storage import DataRoot
 from geolocate.training import TrainConfig, load_run, run_state, train
 from geolocate.training.learner import Learner
 from geolocate.training.loop import _train_epoch
+from geolocate.training.places import Places
 from geolocate.training.sources import CachedFeatures
 from tests.training.small_dataset import small_dataset
 
@@ -192,10 +193,38 @@ def test_figures_of_the_caller_stand_in_the_curves(root, dataset):
     assert (run.curves["val_mean_km"] > 0).all()
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"views": "all", "fusion": "attention"},
+        {"views": "all", "fusion": "concat", "haversine": 1.0},
+        {"region": 0.5, "geography": 0.5},
+    ],
+    ids=str,
+)
+def test_every_part_of_the_zoo_learns_and_comes_back_from_its_checkpoint(root, dataset, changes):
+    config = CONFIG.model_copy(update={"epochs": 4, **changes})
+    run = train(root, dataset, config, "-".join(changes))
+    assert run.curves["train_loss"].iloc[-1] < run.curves["train_loss"].iloc[0]
+    features, azimuths = [torch.rand(3, run.clip.image_head.projection.in_features)], [torch.tensor([0.0, 90.0, 180.0])]
+    again = load_run(root, run.run)
+    np.testing.assert_array_equal(run.posterior(features, azimuths), again.posterior(features, azimuths))
+
+
+def test_the_studys_recipe_trains_on_the_encoders_at_hand(root, dataset):
+    run = train(root, dataset, TrainConfig.study_recipe(image_encoder=CONFIG.image_encoder, epochs=2), "as-the-study")
+    assert (run.config.loss, run.config.views, run.config.freeze_image) == ("study", "single", True)
+
+
 def test_a_diverging_loss_is_said_to_be_one():
-    learner = Learner(CachedFeatures(torch.full((4, 3), 1e38)), CachedFeatures(torch.full((2, 3), 1e38)), CONFIG)
+    positions = (np.zeros(2), np.zeros(2))
+    pictures, captions = (CachedFeatures(torch.full((rows, 3), 1e38)) for rows in (4, 2))
+    learner = Learner(pictures, captions, CONFIG, positions)
+    nowhere = torch.zeros(4, dtype=torch.float64)
+    views, cells = list(np.arange(4)[:, None]), torch.zeros(4, 0)
+    places = Places(views, nowhere, nowhere, nowhere, torch.tensor([0, 1, 0, 1]), cells)
     with pytest.raises(SettingsError, match="the loss became nan: choose lower learning rates"):
-        _train_epoch(learner, np.array([0, 1, 0, 1]), np.arange(4), 4)
+        _train_epoch(learner, places, np.arange(4), 4)
 
 
 def test_a_damaged_or_unknown_run_is_one_clear_line(root, dataset, trained):

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
@@ -59,6 +60,8 @@ def test_the_studys_recipe_trains_both_encoders_and_resumes(tmp_path, text_folde
 
 def test_each_part_has_its_own_learning_rate_and_only_the_heads_decay():
     encoder = image_encoder("efficientnet-lite0", pixels=32)
-    learner = Learner(LivePictures(encoder, []), CachedFeatures(torch.rand(3, 8)), TrainConfig(freeze_image=False))
+    positions = (np.zeros(3), np.zeros(3))
+    config = TrainConfig(freeze_image=False)
+    learner = Learner(LivePictures(encoder, []), CachedFeatures(torch.rand(3, 8)), config, positions)
     found = [(group["lr"], group["weight_decay"]) for group in learner.optimizer.param_groups]
     assert found == [(1e-3, 1e-3), (1e-3, 0.0), (1e-4, 0.0)]

@@ -1,0 +1,67 @@
+"""What is learned from at once: the views of a place, and what is known of where it is.
+
+In: the samples of one part. Out: batches of places. A place is one view, or all views of a panorama.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from geolocate.models.batch import PlaceBatch, grouped_views
+from geolocate.models.geocells import Cells, cells_from_places
+from geolocate.training.config import TrainConfig
+from geolocate.training.samples import Samples
+
+#: Gives the features ``[N, D]`` of samples by their numbers ``[N]``.
+Features = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Places:
+    """The places of one part.
+
+    ``views`` holds the sample numbers of each place's views; the other fields are one a sample, ``[N]``, and ``cells``
+    ``[N, L]``.
+    """
+
+    views: list[np.ndarray]
+    azimuth: torch.Tensor
+    lat: torch.Tensor
+    lon: torch.Tensor
+    classes: torch.Tensor
+    cells: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def batch(self, chosen: Sequence[int] | np.ndarray, features: Features) -> PlaceBatch:
+        """Return the batch of these places, with what ``features`` gives for the numbers of their views."""
+        mine = [self.views[number] for number in chosen]
+        numbers = torch.from_numpy(np.concatenate(mine))
+        views = grouped_views(features(numbers), self.azimuth[numbers], [len(place) for place in mine])
+        first = torch.tensor([place[0] for place in mine])
+        truth = PlaceBatch(views, self.lat[first], self.lon[first], self.classes[first], self.cells[first])
+        return truth.to(views.features.device)
+
+
+def places_of(samples: Samples, config: TrainConfig, cells: Cells | None) -> Places:
+    """Return a part's places, as many views at once as the configuration says."""
+    lat, lon = samples.rows["lat"].to_numpy(float), samples.rows["lon"].to_numpy(float)
+    number_of_cell = cells.find(lat, lon) if cells else np.zeros((len(samples), 0), dtype=np.int64)
+    return Places(
+        samples.places(config.views),
+        samples.column("heading"),
+        torch.from_numpy(lat),
+        torch.from_numpy(lon),
+        torch.from_numpy(samples.classes),
+        torch.from_numpy(number_of_cell),
+    )
+
+
+def cells_of(train: Samples, config: TrainConfig) -> Cells | None:
+    """Draw geocells from the training places, where a loss asks for them."""
+    if not config.region:
+        return None
+    return cells_from_places(train.rows["lat"].to_numpy(float), train.rows["lon"].to_numpy(float))
