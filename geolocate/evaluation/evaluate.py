@@ -65,6 +65,8 @@ def _asked(
     pictures, groups = held.pictures()
     features = image_features(root, run.image_encoder(), pictures, progress)
     posterior = run.posterior([features[group.tolist()] for group in groups])
+    # As it is stored, so that evaluating again gives the same to the last digit.
+    posterior = posterior.astype(np.float32).astype(float)
     at = held.places.class_lat, held.places.class_lon
     return held, {
         name: answers_from_posterior(name, held.panorama_ids, posterior, *at, decoder=decoder)

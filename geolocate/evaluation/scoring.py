@@ -17,16 +17,17 @@ import pandas as pd
 
 from geolocate.dataset.splits import LEFT_OUT, PARTS
 from geolocate.evaluation.answers import Answers, fill_classes
-from geolocate.evaluation.assess import Bootstrap, assess_answers
+from geolocate.evaluation.assess import Bootstrap, assess_answers, guesses_of
 from geolocate.evaluation.chance import best_constant_position, most_frequent
 from geolocate.evaluation.decoding import entropy
 from geolocate.evaluation.held_out import KEPT, Asked, HeldOut, readings
 from geolocate.evaluation.levels import Ground, level_metrics
 from geolocate.evaluation.strata import strata
+from geolocate.evaluation.sureness import sureness
 from geolocate.geography.distances import haversine_km, nearest_km
 from geolocate.storage import DataRoot, atomic_write, write_json
 
-METRICS_VERSION = "2.0"
+METRICS_VERSION = "2.1"
 
 MODEL, ARGMAX = "model", "model_argmax"
 
@@ -118,10 +119,13 @@ def _measured(held: HeldOut, asked: Asked, systems: Systems, bootstrap: Bootstra
     ground = Ground(
         held.region, card["top"], card["cell_km"], held.dataset.level, held.classes["class_id"].to_numpy(str)
     )
+    truth = asked.question.truth
+    guesses = guesses_of(truth, [about[MODEL]])
     return {
         **assess_answers(asked.question, {name: [answers] for name, answers in about.items()}, bootstrap),
         "levels": level_metrics(asked.question, about[MODEL], ground, bootstrap),
         "strata": strata(asked.question, about[MODEL], held.region, bootstrap),
+        "sureness": sureness(about[MODEL].sureness, guesses.correct[0], guesses.km[0], truth.blocks),
     }
 
 

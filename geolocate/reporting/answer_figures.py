@@ -87,6 +87,34 @@ def error_by_stratum(strata: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes
     return png(figure)
 
 
+def reliability_diagram(sureness: Mapping[str, Any]) -> bytes:
+    """Draw how often answers are right by how sure they are, and how far off the surest are by the share answered."""
+    figure = Figure(figsize=(9.0, 3.6))
+    reliable, risk = figure.subplots(1, 2)
+    bins, ece = sureness["reliability"], sureness["ece"]
+    sizes = np.array([one["panoramas"] for one in bins], dtype=float)
+    reliable.plot([0, 100], [0, 100], color=GREY, linestyle=":", label="as often right as it says")
+    reliable.scatter(
+        [100 * one["confidence"] for one in bins],
+        [100 * one["accuracy"] for one in bins],
+        s=20 + 160 * sizes / sizes.max(),
+        color=BLUE,
+        label="a bin, the larger the more panoramas",
+    )
+    reliable.set_xlabel("probability that it gives its class, %")
+    reliable.set_ylabel("right, %")
+    reliable.set_title(f"expected calibration error {ece['value']:.3f}", fontsize=9, color=GREY)
+    reliable.legend(fontsize=7)
+    curve = sureness["risk_coverage"]
+    risk.plot([100 * one["coverage"] for one in curve], [one["mean_km"] for one in curve], color=BLUE, marker="o")
+    risk.set_xlabel("share answered, the surest first, %")
+    risk.set_ylabel("mean distance, km")
+    risk.set_ylim(bottom=0)
+    for axes in (reliable, risk):
+        plain_axes(axes)
+    return png(figure)
+
+
 def _with_spread(cells: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
     """Return values (N,) and how far their intervals reach below and above (2, N); 0 where there is none."""
     value = np.array([cell["value"] for cell in cells])

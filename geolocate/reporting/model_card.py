@@ -79,11 +79,15 @@ def _earliest(until: pd.Series) -> str:
 
 
 def calibration_lines(answering: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
-    """Say how the probabilities were calibrated, and how that held on the test ground; nothing where it was not."""
+    """Say how the probabilities were calibrated, and how that held on the test ground."""
     plain = {name: value for name, value in answering.items() if isinstance(value, int | float | str)}
-    measured = {name: value for name, value in metrics.get("calibration", {}).items() if isinstance(value, int | float)}
     lines = [f"{name.replace('_', ' ')}: {_shown(value)}" for name, value in sorted(plain.items())]
-    return [*lines, *(f"on the blocked test, {name.replace('_', ' ')}: {_shown(measured[name])}" for name in measured)]
+    sure = metrics.get("sureness")
+    if sure:
+        ece = sure["ece"]
+        spread = "" if ece["low"] is None else f" [{ece['low']:.3f}, {ece['high']:.3f}]"
+        lines.append(f"expected calibration error on the blocked test: {ece['value']:.3f}{spread}")
+    return lines if plain else ["not calibrated: the probabilities are the model's own", *lines]
 
 
 def _shown(value: float | str) -> str:

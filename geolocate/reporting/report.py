@@ -17,7 +17,7 @@ from geolocate.evaluation.compare import EvaluatedRun, read_evaluated
 from geolocate.geography.boundaries import boundary_of
 from geolocate.geography.regions import load_region
 from geolocate.reporting import figures
-from geolocate.reporting.answer_figures import confusion_map, error_by_stratum
+from geolocate.reporting.answer_figures import confusion_map, error_by_stratum, reliability_diagram
 from geolocate.reporting.page import render
 from geolocate.reporting.pictures import picture_tiles
 from geolocate.reporting.sections import (
@@ -71,6 +71,8 @@ def _figures(trained: TrainedRun | None, evaluated: EvaluatedRun) -> dict[str, b
         "nearest": figures.error_by_nearest_training(predictions),
         "strata": error_by_stratum(evaluated.metrics["strata"]),
     }
+    if evaluated.metrics["sureness"]:
+        drawn["sureness"] = reliability_diagram(evaluated.metrics["sureness"])
     if trained:
         drawn["curves"] = figures.training_curves(trained.curves, trained.best_epoch)
     return drawn
