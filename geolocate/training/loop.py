@@ -36,13 +36,14 @@ from geolocate.training.checkpoints import (
 )
 from geolocate.training.config import TrainConfig
 from geolocate.training.learner import Learner
+from geolocate.training.loader import Loader
 from geolocate.training.places import Places, cells_of, places_of
 from geolocate.training.samples import Samples, samples_of, trained_classes
 from geolocate.training.sources import CachedFeatures, LiveCaptions, LivePictures
 
 logger = logging.getLogger(__name__)
 
-#: Told of progress as (stage, done, total); the stages are "features", in pictures, and "epochs".
+#: Told of progress as (stage, done, total); the stages are "features" or "packing", in pictures, and "epochs".
 TrainProgress = Callable[[str, int, int], None]
 #: Further figures of an epoch, from the val panoramas' posteriors ``[P, C]`` and their rows (lat, lon, class_id, …).
 Validate = Callable[[np.ndarray, pd.DataFrame], Mapping[str, float]]
@@ -121,7 +122,7 @@ def _learner(root: DataRoot, data: _Data, config: TrainConfig, tell: TrainProgre
     pictures = (
         CachedFeatures(image_features(root, images, sha256s, lambda done, total: tell("features", done, total)))
         if config.freeze_image
-        else LivePictures(images, [root.image(sha256) for sha256 in sha256s])
+        else LivePictures(images, Loader.of(root, images, sha256s, lambda done, total: tell("packing", done, total)))
     )
     words = CachedFeatures(texts.encode(captions)) if config.freeze_text else LiveCaptions(texts, captions)
     positions = (data.classes["lat"].to_numpy(float), data.classes["lon"].to_numpy(float))
@@ -174,8 +175,10 @@ def _train_epoch(learner: Learner, train: Places, order: np.ndarray, batch_size:
     """Go once through the training places in this order; the mean loss of a place."""
     learner.train()
     total = 0.0
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    if isinstance(learner.pictures, LivePictures):
+        learner.pictures.expect(train.numbers(chosen) for chosen in batches)
+    for chosen in batches:
         loss = learner.step(train.batch(chosen, learner.pictures))
         if not np.isfinite(loss):
             raise SettingsError(f"the loss became {loss}: choose lower learning rates, and another run name")

@@ -36,6 +36,10 @@ class Places:
     def __len__(self) -> int:
         return len(self.views)
 
+    def numbers(self, chosen: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return the sample numbers of these places' views, as ``batch`` asks for them."""
+        return np.concatenate([self.views[number] for number in chosen])
+
     def batch(self, chosen: Sequence[int] | np.ndarray, features: Features) -> PlaceBatch:
         """Return the batch of these places, with what ``features`` gives for the numbers of their views."""
         mine = [self.views[number] for number in chosen]

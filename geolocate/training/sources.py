@@ -4,17 +4,15 @@ Both are modules called with sample (or class) numbers ``[B]`` that give feature
 not know which it trains.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
-from geolocate.errors import StorageError
 from geolocate.models.image_encoders import ImageEncoder
 from geolocate.models.text_encoders import TextEncoder
+from geolocate.training.loader import Loader
 
 
 class CachedFeatures(nn.Module):
@@ -32,28 +30,35 @@ class CachedFeatures(nn.Module):
 
 
 class LivePictures(nn.Module):
-    """Pictures decoded and encoded at each step, with gradient."""
+    """Packed pictures, decoded ahead of the step that needs them, and encoded with gradient."""
 
-    def __init__(self, encoder: ImageEncoder, paths: Sequence[Path]) -> None:
+    def __init__(self, encoder: ImageEncoder, loader: Loader) -> None:
         super().__init__()
         self.dim = encoder.dim
         self.module = encoder.module
-        self._encoder = encoder
-        self._paths = list(paths)
-        self._pool = ThreadPoolExecutor(max_workers=min(8, cpu_count() or 1))
+        self._loader = loader
+        self._coming: Iterator[tuple[list[int], torch.Tensor]] = iter(())
+        self._next: tuple[list[int], torch.Tensor] | None = None
+
+    def expect(self, batches: Iterable[Sequence[int] | np.ndarray]) -> None:
+        """Begin to decode the batches that will be asked for, in this order; any other may still be asked for."""
+        wanted = [[int(number) for number in batch] for batch in batches]
+        self._coming = zip(wanted, self._loader.batches(wanted), strict=True)
+        self._next = next(self._coming, None)
 
     def forward(self, numbers: torch.Tensor) -> torch.Tensor:
-        """Decode and encode the pictures with these numbers."""
-        pictures = torch.stack(list(self._pool.map(self._picture, numbers.tolist())))
+        """Encode the pictures with these numbers."""
         device = next(self.module.parameters()).device
-        features: torch.Tensor = self.module(pictures.to(device, memory_format=torch.channels_last))
+        pictures = self._pictures(numbers.tolist()).to(device, memory_format=torch.channels_last)
+        features: torch.Tensor = self.module(pictures)
         return features
 
-    def _picture(self, number: int) -> torch.Tensor:
-        path = self._paths[number]
-        if not path.exists():
-            raise StorageError(f"no picture {path}: collect the dataset's collection again")
-        return self._encoder.preprocess(path.read_bytes())
+    def _pictures(self, numbers: list[int]) -> torch.Tensor:
+        if self._next is None or self._next[0] != numbers:
+            return self._loader.batch(numbers)
+        pictures = self._next[1]
+        self._next = next(self._coming, None)
+        return pictures
 
 
 class LiveCaptions(nn.Module):

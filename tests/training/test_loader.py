@@ -10,6 +10,7 @@ from geolocate.models.image_encoders import image_encoder
 from geolocate.models.pictures import picture_pixels
 from geolocate.storage import DataRoot, sha256_of
 from geolocate.training.loader import Augment, Draws, Loader, packing, shrunk
+from geolocate.training.sources import LivePictures
 from tests.training.small_dataset import picture
 
 SIDE = 64
@@ -123,3 +124,13 @@ def test_an_epoch_that_is_broken_off_leaves_the_loader_usable(loader):
     for _ in loader.batches([[number] for number in range(23)]):
         break
     assert loader.batch([1]).shape[0] == 1
+
+
+def test_pictures_that_were_not_expected_are_given_all_the_same(loader, encoder):
+    pictures = LivePictures(encoder, loader).eval()
+    with torch.no_grad():
+        plain = pictures(torch.arange(4))
+        pictures.expect([[7, 8], [0, 1, 2, 3], [5]])
+        assert torch.equal(pictures(torch.arange(4)), plain)
+        for numbers in ([7, 8], [0, 1, 2, 3], [5]):
+            assert torch.equal(pictures(torch.tensor(numbers)), LivePictures(encoder, loader)(torch.tensor(numbers)))

@@ -12,6 +12,7 @@ from geolocate.models.text_encoders import _minilm_folder
 from geolocate.storage import DataRoot
 from geolocate.training import TrainConfig, train
 from geolocate.training.learner import Learner
+from geolocate.training.loader import Loader
 from geolocate.training.sources import CachedFeatures, LivePictures
 from tests.training.small_dataset import small_dataset
 
@@ -58,10 +59,11 @@ def test_the_studys_recipe_trains_both_encoders_and_resumes(tmp_path, text_folde
     assert _weights(root, "broken") == _weights(root, "whole")
 
 
-def test_each_part_has_its_own_learning_rate_and_only_the_heads_decay():
+def test_each_part_has_its_own_learning_rate_and_only_the_heads_decay(tmp_path):
     encoder = image_encoder("efficientnet-lite0", pixels=32)
     positions = (np.zeros(3), np.zeros(3))
     config = TrainConfig(freeze_image=False)
-    learner = Learner(LivePictures(encoder, []), CachedFeatures(torch.rand(3, 8)), config, positions)
+    pictures = LivePictures(encoder, Loader.of(DataRoot(tmp_path), encoder, []))
+    learner = Learner(pictures, CachedFeatures(torch.rand(3, 8)), config, positions)
     found = [(group["lr"], group["weight_decay"]) for group in learner.optimizer.param_groups]
     assert found == [(1e-3, 1e-3), (1e-3, 0.0), (1e-4, 0.0)]
