@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from geolocate.dataset.versions import DatasetVersion, open_dataset
 from geolocate.errors import CheckpointError
@@ -18,7 +19,7 @@ from geolocate.evaluation.answers import Answers, answers_from_posterior
 from geolocate.evaluation.assess import Bootstrap
 from geolocate.evaluation.decoding import DEFAULT_DECODER
 from geolocate.evaluation.held_out import HeldOut, read_held_out, region_of, restored
-from geolocate.evaluation.scoring import ARGMAX, METRICS_VERSION, MODEL, Source, record
+from geolocate.evaluation.scoring import ARGMAX, MODEL, Source, record
 from geolocate.models.features import image_features
 from geolocate.storage import DataRoot, read_json, sha256_of_file
 from geolocate.training.checkpoints import TrainedRun, load_run
@@ -64,7 +65,8 @@ def _asked(
     held = read_held_out(root, dataset, run.classes, run.run)
     pictures, groups = held.pictures()
     features = image_features(root, run.image_encoder(), pictures, progress)
-    posterior = run.posterior([features[group.tolist()] for group in groups])
+    azimuth = torch.tensor(held.views["heading"].to_numpy(float))
+    posterior = run.posterior([features[group.tolist()] for group in groups], [azimuth[group] for group in groups])
     # As it is stored, so that evaluating again gives the same to the last digit.
     posterior = posterior.astype(np.float32).astype(float)
     at = held.places.class_lat, held.places.class_lon
@@ -82,7 +84,7 @@ def _stored(
     if not path.exists() or not (run.path / "predictions.parquet").exists():
         return None
     before = read_json(path)
-    same = {"metrics_version": METRICS_VERSION, "decoder": DEFAULT_DECODER, **facts}
+    same = {"decoder": DEFAULT_DECODER, **facts}
     if any(before.get(name) != value for name, value in same.items()):
         return None
     held = restored(dataset, run.classes, run.run, run.path)
