@@ -43,7 +43,7 @@ class Samples:
 
     def column(self, name: str) -> torch.Tensor:
         """A column of the rows, ``[N]`` in double precision."""
-        return torch.from_numpy(self.rows[name].to_numpy(float))
+        return torch.tensor(self.rows[name].to_numpy(float))
 
 
 def trained_classes(dataset: DatasetVersion) -> pd.DataFrame:
