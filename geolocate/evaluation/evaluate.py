@@ -65,7 +65,7 @@ def _asked(
     held = read_held_out(root, dataset, run.classes, run.run)
     pictures, groups = held.pictures()
     features = image_features(root, run.image_encoder(), pictures, progress)
-    azimuth = torch.tensor(held.views["heading"].to_numpy(float))
+    azimuth = torch.from_numpy(held.azimuths())
     posterior = run.posterior([features[group.tolist()] for group in groups], [azimuth[group] for group in groups])
     # As it is stored, so that evaluating again gives the same to the last digit.
     posterior = posterior.astype(np.float32).astype(float)

@@ -86,10 +86,18 @@ class HeldOut:
 
         Raises DatasetError where only an earlier reading's predictions are at hand.
         """
+        views = self._read_views()
+        groups = [group.index.to_numpy(copy=True) for _, group in views.groupby("panorama_id", sort=True)]
+        return [str(sha256) for sha256 in views["sha256"]], groups
+
+    def azimuths(self) -> NDArray[np.float64]:
+        """The heading of each test picture, degrees clockwise from true north, in the order of ``pictures``."""
+        return self._read_views()["heading"].to_numpy(float, copy=True)
+
+    def _read_views(self) -> pd.DataFrame:
         if self.views is None:
             raise DatasetError("the test pictures were not read again: only stored predictions are at hand")
-        groups = [group.index.to_numpy(copy=True) for _, group in self.views.groupby("panorama_id", sort=True)]
-        return [str(sha256) for sha256 in self.views["sha256"]], groups
+        return self.views
 
     def _asked(self, column: str, *, weighted: bool) -> Asked:
         rows = self.panoramas[self.panoramas[column]].reset_index(drop=True)
