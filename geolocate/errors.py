@@ -10,6 +10,7 @@ GeolocateError
 ├── ManifestError      a Parquet file that is not a manifest, or of a version that this code does not know
 ├── DatasetError       a dataset version that is missing, empty, altered or unfit
 ├── EncoderError       an unknown encoder, or weights that are not to be had here
+│   └── WeightsAbsentError  an open model's weights are in no folder and no cache
 ├── CheckpointError    a checkpoint of another dataset or partition, or a damaged one
 ├── PictureError       an input picture that cannot be read
 ├── StackError         the local stack cannot start, or a part of it died
@@ -59,6 +60,10 @@ class DatasetError(GeolocateError, ValueError):
 
 class EncoderError(GeolocateError, ValueError):
     """The encoder is unknown, or its weights cannot be had here."""
+
+
+class WeightsAbsentError(EncoderError):
+    """An open model's weights are not on this machine: it is not run, and its row says so."""
 
 
 class CheckpointError(GeolocateError, ValueError):

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from geolocate.cli import open_models
+from geolocate.errors import SettingsError
 from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot
 
@@ -23,21 +25,50 @@ def register(model_app: typer.Typer) -> None:
 
 
 def evaluate(
-    run: Annotated[str, typer.Argument(help="A finished run.")],
+    run: Annotated[str | None, typer.Argument(help="A finished run; or none, and open models with --model.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="openai-clip, streetclip or geoclip; may be given several times.")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="With --model: the region whose one dataset is meant.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="With --model: NAME or NAME@VERSION.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="With --model: its folder; the hub's cache if left out.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="With --model: fetch weights that are absent.")] = False,
     resamples: Annotated[int, typer.Option(min=2, help="Bootstrap resamples for the intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     as_json: AsJson = False,
     as_markdown: AsMarkdown = False,
 ) -> None:
-    """Measure a run on its dataset's test panoramas, beside chance, and write its report.
+    """Measure a run, or open models, on a dataset's test panoramas, beside chance, and write the report.
 
-    Example: geolocate model evaluate uk-cities-50-s0
+    Example: geolocate model evaluate uk-cities-50-s0. Open models, clipped to a region: geolocate model evaluate
+    --model streetclip --region uk --weights weights/StreetCLIP
     """
     from geolocate.evaluation import Bootstrap
     from geolocate.evaluation import evaluate as evaluate_run
 
     root = DataRoot(settings_from_environment().data)
+    if model or run is None:
+        wanted = open_models.Wanted(tuple(model or ()), region, dataset, weights, download)
+        _evaluate_open(root, run, wanted, Bootstrap(resamples, seed), (as_json, as_markdown))
+        return
     show(root, evaluate_run(root, run, bootstrap=Bootstrap(resamples, seed)), as_json=as_json, as_markdown=as_markdown)
+
+
+def _evaluate_open(
+    root: DataRoot, run: str | None, wanted: open_models.Wanted, bootstrap: Any, shown: tuple[bool, bool]
+) -> None:
+    if run is not None or not wanted.models:
+        raise SettingsError("name a finished run, or open models with --model; not both, and not neither")
+    as_json, as_markdown = shown
+    found = open_models.evaluate_wanted(root, wanted, bootstrap)
+    if as_json:
+        open_models.echo_json(found)
+        return
+    for name, result in found.items():
+        if isinstance(result, str):
+            typer.echo(f"{name}: {result}")
+        else:
+            show(root, result, as_json=False, as_markdown=as_markdown)
 
 
 def score(

@@ -112,7 +112,7 @@ def image_captions(region: Region, facts: pd.DataFrame, rows: pd.DataFrame, drop
     unknown = sorted(set(rows["class_id"].astype(str)) - set(known))
     if unknown:
         raise DatasetError(
-            f"class {unknown[0]!r} of the rows is not among the facts ({len(unknown)} such): give the facts of all classes"
+            f"class {unknown[0]!r} of the rows is not among the facts ({len(unknown)} such): give those of all classes"
         )
     columns = zip(rows["image_id"], rows["class_id"], rows["heading"], rows["captured"], strict=True)
     return [
