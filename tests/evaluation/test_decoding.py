@@ -9,7 +9,9 @@ from geolocate.evaluation.decoding import (
     entropy,
     expected_km,
     least_expected_distance,
+    locality,
     radius_holding,
+    weighted,
 )
 from geolocate.geography.distances import geometric_median, haversine_km
 
@@ -97,3 +99,49 @@ def test_a_class_that_is_almost_the_median_is_left_all_the_same():
     found = expected_km(posterior, lat, lon, least_expected_distance(posterior, lat, lon))[0]
     best = geometric_median(lat, lon, weight)
     assert found <= expected_km(posterior, lat, lon, (np.array(best[:1]), np.array(best[1:])))[0] + 1e-3
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(sorted(DECODERS)), st.integers(0, 10_000), st.integers(1, 4))
+def test_candidates_of_each_place_are_decoded_as_if_they_were_those_of_all(name, seed, places):
+    posterior = _posterior(seed, places, 4)
+    shared = DECODERS[name](posterior, LAT, LON)
+    own = DECODERS[name](posterior, np.tile(LAT, (places, 1)), np.tile(LON, (places, 1)))
+    assert haversine_km(*shared, *own).max() < 1e-3
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(sorted(DECODERS)), st.integers(0, 10_000), st.floats(1e-3, 1e3))
+def test_a_posterior_need_not_sum_to_one(name, seed, factor):
+    posterior = _posterior(seed, 2, 4)
+    one, other = (DECODERS[name](scaled, LAT, LON) for scaled in (posterior, posterior * factor))
+    assert haversine_km(*one, *other).max() < 1e-3
+
+
+def test_each_place_has_candidates_of_its_own():
+    lat = np.array([[51.0, 52.0], [53.0, 54.0]])
+    found = argmax(np.array([[0.9, 0.1], [0.2, 0.8]]), lat, np.zeros((2, 2)))
+    assert found[0].tolist() == [51.0, 54.0]
+
+
+def test_locality_answers_with_the_neighbourhood_and_not_with_the_fields_between():
+    # Two suburbs 0.2 degrees of latitude (22 km) apart share 0.6, a far city has 0.4 and is the most probable one.
+    lat, lon = np.array([51.4, 51.6, 55.9]), np.array([0.0, 0.0, -3.0])
+    posterior = np.array([[0.3, 0.3, 0.4]])
+    found = locality(posterior, lat, lon, radius_km=30)
+    assert (found[0][0], found[1][0]) == pytest.approx((51.5, 0.0), abs=1e-6)
+    assert argmax(posterior, lat, lon)[0][0] == 55.9
+    assert 51.6 < weighted(posterior, lat, lon)[0][0] < 55.9
+    # A neighbourhood of its own only: the most probable candidate.
+    assert locality(posterior, lat, lon, radius_km=1)[0][0] == pytest.approx(55.9)
+
+
+def test_the_weighted_mean_lies_where_it_is_worked_out_by_hand():
+    # Three quarters of the way on the chord from (0, 0) to (0, 90): atan2(3, 1).
+    found = weighted(np.array([[0.25, 0.75]]), np.zeros(2), np.array([0.0, 90.0]))
+    assert (found[0][0], found[1][0]) == pytest.approx((0.0, np.degrees(np.arctan2(3, 1))))
+
+
+def test_antipodes_that_cancel_out_leave_the_more_probable_one():
+    lat, lon = weighted(np.array([[0.5, 0.5]]), np.array([10.0, -10.0]), np.array([0.0, 180.0]))
+    assert (lat[0], lon[0]) == pytest.approx((10.0, 0.0))
