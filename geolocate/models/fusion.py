@@ -55,7 +55,9 @@ class AttentionFusion(nn.Module):
         features = _seen(views)
         turned = self.norm(features + self.azimuth(azimuth_waves(views.azimuth)))
         attended, _ = self.attention(turned, turned, turned, key_padding_mask=~views.mask, need_weights=False)
-        added = self.last(attended).masked_fill(~views.mask.unsqueeze(-1), 0.0)
+        # The norm's outputs are as long as the root of their number, the views' embeddings one: without this they
+        # would be drowned out.
+        added = self.last(attended).masked_fill(~views.mask.unsqueeze(-1), 0.0) / self.last.in_features**0.5
         return _mean(features + added, views.mask)
 
 
