@@ -8,7 +8,9 @@ PIGEON (arXiv 2307.05845) and OpenStreetView-5M (arXiv 2404.18873) adapt theirs 
 numbers, so that any position finds its cell again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +37,8 @@ class Cells:
 
     ``axis`` and ``cut`` are one a node in heap order (the children of n are 2n + 1 and 2n + 2): 0 cuts by latitude, 1
     by longitude, -1 cuts no more. ``node`` holds each level's cells as node numbers. ``lat, lon, radius_km`` are of the
-    finest cells: the geometric median of their training places, and how far these reach.
+    finest cells: the geometric median of their training places, and how far these reach. ``counts`` is ``[n, C]``: how
+    many training places of each class each finest cell holds.
     """
 
     axis: Codes
@@ -44,6 +47,7 @@ class Cells:
     lat: Array
     lon: Array
     radius_km: Array
+    counts: Codes
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -61,9 +65,29 @@ class Cells:
         paths = [_path(self, *position) for position in np.stack([lat, lon], axis=1)]
         return np.array([[_index_of(path, level) for level in self.node] for path in paths]).reshape(-1, len(self.node))
 
+    def to_json(self) -> dict[str, Any]:
+        """The cells as JSON values, from which ``cells_from_json`` makes the same ones again, to the bit."""
+        table = {name: getattr(self, name).tolist() for name in ("axis", "lat", "lon", "radius_km", "counts")}
+        # Where nothing is cut there is no number, which JSON does not know.
+        cut = [None if np.isnan(value) else float(value) for value in self.cut]
+        return {**table, "cut": cut, "node": [level.tolist() for level in self.node]}
 
-def cells_from_places(lat: Array, lon: Array, depths: tuple[int, ...] = DEPTHS, fewest: int = FEWEST) -> Cells:
-    """Draw the hierarchy from training places ``[N]`` in degrees. Raises DatasetError without places."""
+
+def cells_from_json(table: Mapping[str, Any]) -> Cells:
+    """Read what ``to_json`` gave. Raises KeyError, TypeError or ValueError for anything else."""
+    axis, counts = (np.array(table[name], dtype=np.int64) for name in ("axis", "counts"))
+    cut, lat, lon, radius_km = (np.array(table[name], dtype=float) for name in ("cut", "lat", "lon", "radius_km"))
+    node = tuple(np.array(level, dtype=np.int64) for level in table["node"])
+    return Cells(axis, cut, node, lat, lon, radius_km, counts)
+
+
+def cells_from_places(
+    lat: Array, lon: Array, classes: Codes | None = None, depths: tuple[int, ...] = DEPTHS, fewest: int = FEWEST
+) -> Cells:
+    """Draw the hierarchy from training places ``[N]`` in degrees, of these classes ``[N]``.
+
+    Raises DatasetError without places.
+    """
     if not len(lat):
         raise DatasetError("no training places: geocells are drawn from them")
     axis, cut = np.full(2 ** (max(depths) + 1) - 1, -1), np.full(2 ** (max(depths) + 1) - 1, np.nan)
@@ -74,7 +98,8 @@ def cells_from_places(lat: Array, lon: Array, depths: tuple[int, ...] = DEPTHS, 
     levels = tuple(_at_depth(depth, members, axis) for depth in depths)
     medians = np.array([geometric_median(lat[members[node]], lon[members[node]]) for node in levels[-1]])
     reach = [_reach_km(medians[at], lat[members[node]], lon[members[node]]) for at, node in enumerate(levels[-1])]
-    return Cells(axis, cut, levels, medians[:, 0], medians[:, 1], np.array(reach))
+    counts = np.array([_count(classes, members[node]) for node in levels[-1]])
+    return Cells(axis, cut, levels, medians[:, 0], medians[:, 1], np.array(reach), counts)
 
 
 def _cut(node: int, members: dict[int, Codes], position: Array, tree: tuple[Codes, Array]) -> None:
@@ -118,6 +143,12 @@ def _index_of(path: list[int], level: Codes) -> int:
     return int(np.flatnonzero(np.isin(level, path))[0])
 
 
+def _count(classes: Codes | None, members: Codes) -> Codes:
+    if classes is None:
+        return np.empty(0, dtype=np.int64)
+    return np.bincount(classes[members], minlength=int(classes.max()) + 1)
+
+
 def _reach_km(median: Array, lat: Array, lon: Array) -> float:
     east = (lon - median[1]) * np.cos(np.radians(median[0]))
     # A cell of one spot still needs a unit for its offsets.
@@ -136,6 +167,9 @@ class CellHead(nn.Module):
         centre = np.stack([cells.lat, cells.lon], axis=1)
         self.centre: torch.Tensor
         self.radius_km: torch.Tensor
+        self.class_share: torch.Tensor
+        share = cells.counts / cells.counts.sum(axis=1, keepdims=True).clip(min=1)
+        self.register_buffer("class_share", torch.from_numpy(share), persistent=False)
         self.register_buffer("centre", torch.from_numpy(centre), persistent=False)
         self.register_buffer("radius_km", torch.from_numpy(cells.radius_km), persistent=False)
 
@@ -152,11 +186,27 @@ class CellHead(nn.Module):
             found = found[:, parents] + logits - family[:, parents]
         return found
 
+    def class_posterior(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Return the probability of each class ``[B, C]`` in double precision, rows summing to 1.
+
+        A cell speaks for the classes of its training places, in proportion.
+        """
+        return self.log_posterior(embedding).double().softmax(dim=1) @ self.class_share
+
     def positions(self, embedding: torch.Tensor) -> torch.Tensor:
         """Return where in each finest cell the place would lie: latitude and longitude ``[B, n, 2]`` in degrees."""
         offset = self._offsets(embedding) * self.radius_km[None, :, None] / _KM_PER_DEGREE
         stretch = torch.stack([torch.ones_like(self.centre[:, 0]), 1 / torch.deg2rad(self.centre[:, 0]).cos()], dim=1)
         return self.centre + offset * stretch
+
+    def loss(self, embedding: torch.Tensor, lat: torch.Tensor, lon: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+        """Return the mean of −log of the true finest cell's probability, and the loss of the offset in it.
+
+        ``embedding`` is ``[B, dim]``, ``lat, lon`` are ``[B]`` degrees, ``cells`` is ``[B, L]``. As the finest cell's
+        probability is a product down the hierarchy, each level is learned.
+        """
+        finest = cells[:, -1]
+        return F.nll_loss(self.log_posterior(embedding), finest) + self.offset_loss(embedding, lat, lon, finest)
 
     def offset_loss(
         self, embedding: torch.Tensor, lat: torch.Tensor, lon: torch.Tensor, cell: torch.Tensor
