@@ -64,25 +64,28 @@ def block_quantile(scores: Array, blocks: NDArray[Any], level: float) -> float:
     return float(scores[order[reached[0]]]) if len(reached) else float("inf")
 
 
-def class_scores(posterior: Array, classes: Codes) -> Array:
+def class_scores(posterior: Array, classes: Codes, sizes: Array | None = None) -> Array:
     """Return for each place (P,) the probability of all classes that are at least as probable as the true one.
 
-    ``posterior`` is (P, C). A place of no known class (-1) scores infinitely: no set of classes holds it.
+    ``posterior`` is (P, C). With ``sizes`` (C,), such as km², it is the probability per size that ranks them. A place
+    of no known class (-1) scores infinitely: no set of classes holds it.
     """
-    own = np.take_along_axis(posterior, classes.clip(min=0)[:, None], axis=1)
-    held = np.where(posterior >= own, posterior, 0.0).sum(axis=1) / posterior.sum(axis=1)
+    rank = posterior if sizes is None else posterior / sizes
+    own = np.take_along_axis(rank, classes.clip(min=0)[:, None], axis=1)
+    held = np.where(rank >= own, posterior, 0.0).sum(axis=1) / posterior.sum(axis=1)
     return np.asarray(np.where(classes >= 0, held, np.inf))
 
 
-def class_sets(posterior: Array, threshold: float) -> Flags:
+def class_sets(posterior: Array, threshold: float, sizes: Array | None = None) -> Flags:
     """Say of each class whether it is in the set of each place, (P, C): all whose score is within the threshold.
 
-    The most probable class always is, so that no set is empty; that only ever covers more.
+    The first in rank always is, so that no set is empty; that only ever covers more.
     """
-    order = np.argsort(-posterior, axis=1, kind="stable")
-    ranked = np.take_along_axis(posterior, order, axis=1)
-    held = ranked.cumsum(axis=1) / ranked.sum(axis=1, keepdims=True)
-    # Equally probable classes share the score of the last of them.
+    rank = posterior if sizes is None else posterior / sizes
+    order = np.argsort(-rank, axis=1, kind="stable")
+    held = np.take_along_axis(posterior, order, axis=1).cumsum(axis=1) / posterior.sum(axis=1, keepdims=True)
+    ranked = np.take_along_axis(rank, order, axis=1)
+    # Classes of equal rank share the score of the last of them.
     last = np.stack([np.searchsorted(-row, -row, side="right") - 1 for row in ranked]) if len(ranked) else order
     within = np.take_along_axis(held, last, axis=1) <= threshold + _ROUNDING
     within[:, :1] = True
