@@ -4,14 +4,12 @@ In: a batch of places, the captions of all classes, and where the classes lie. O
 at weight 0, so that a recipe is a table of weights.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F  # noqa: N812
 from pydantic import BaseModel, ConfigDict, Field
 
 from geolocate.models.batch import PlaceBatch
-from geolocate.models.clip import Clip
+from geolocate.models.geolocator import Classes, Geolocator
 from geolocate.models.losses import geography_loss, haversine_km, haversine_loss, region_loss
 
 
@@ -23,27 +21,21 @@ class LossWeights(BaseModel):
     haversine: float = Field(default=0.0, ge=0, le=100)
     region: float = Field(default=0.0, ge=0, le=100)
     geography: float = Field(default=0.0, ge=0, le=100)
+    #: The heads beside text; a head whose loss counts 0 is not built.
+    cells: float = Field(default=0.0, ge=0, le=100)
+    gps: float = Field(default=0.0, ge=0, le=100)
     #: How fast the smoothed targets fall with distance, in km: about the size of a cell.
     tau_km: float = Field(default=75.0, gt=0, le=20_000)
 
 
-@dataclass(frozen=True)
-class Classes:
-    """All C classes: their captions' features ``[C, T]`` and their positions ``[C]`` in degrees, double precision."""
-
-    captions: torch.Tensor
-    lat: torch.Tensor
-    lon: torch.Tensor
-
-
 def training_loss(
-    clip: Clip, batch: PlaceBatch, captions: torch.Tensor, weights: LossWeights, classes: Classes | None = None
+    model: Geolocator, batch: PlaceBatch, captions: torch.Tensor, weights: LossWeights, classes: Classes | None = None
 ) -> torch.Tensor:
     """Return the weighted sum of all losses that are on, for B places whose captions' features are ``[B, T]``.
 
     ``classes`` is needed where ``weights.haversine`` is not 0: smoothed targets are over all classes.
     """
-    images = clip.embed_places(batch.views)
+    clip, images = model.clip, model.embed(batch.views)
     total = clip.loss(images, clip.embed_texts(captions), batch.classes)
     if weights.haversine and classes is not None:
         km = haversine_km(batch.lat, batch.lon, classes.lat, classes.lon)
@@ -54,4 +46,15 @@ def training_loss(
         km = haversine_km(batch.lat, batch.lon, batch.lat, batch.lon)
         total = total + weights.region * region_loss(unit, batch.cells, clip.scale)
         total = total + weights.geography * geography_loss(unit, km)
+    return total + _of_heads(model, batch, model.widened(images), weights)
+
+
+def _of_heads(
+    model: Geolocator, batch: PlaceBatch, embedding: torch.Tensor, weights: LossWeights
+) -> torch.Tensor | float:
+    total: torch.Tensor | float = 0.0
+    if model.cells is not None:
+        total = total + weights.cells * model.cells.loss(embedding, batch.lat, batch.lon, batch.cells)
+    if model.gps is not None:
+        total = total + weights.gps * model.gps.loss(embedding, batch.lat, batch.lon)
     return total

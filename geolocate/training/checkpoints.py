@@ -26,9 +26,9 @@ from safetensors.torch import load_file, save
 from geolocate.dataset.versions import DatasetRef, DatasetVersion
 from geolocate.errors import CheckpointError
 from geolocate.models.clip import Clip
+from geolocate.models.geolocator import Classes, Geolocator, ModelConfig, geolocator_from_state
 from geolocate.models.image_encoders import ImageEncoder, best_device, image_encoder
-from geolocate.models.posterior import class_posterior
-from geolocate.models.weights import random_weights
+from geolocate.models.posterior import cell_candidates, place_posterior
 from geolocate.records import World
 from geolocate.storage import DataRoot, atomic_write, read_json, sha256_of_file, write_json
 from geolocate.training.config import TrainConfig
@@ -95,12 +95,17 @@ class TrainedRun:
     run: str
     path: Path
     card: RunCard
-    clip: Clip
+    model: Geolocator
     classes: pd.DataFrame
     text_features: torch.Tensor
     tuned_image: Mapping[str, torch.Tensor]
     epochs: int
     best_epoch: int
+
+    @property
+    def clip(self) -> Clip:
+        """The text head, and what stands before it."""
+        return self.model.clip
 
     @property
     def config(self) -> TrainConfig:
@@ -146,7 +151,14 @@ class TrainedRun:
 
     def posterior(self, image_features: Any, azimuths: Sequence[torch.Tensor] | None = None) -> np.ndarray:
         """Give the probability of each class, ``[P, C]``, for features as ``class_posterior`` takes them."""
-        return class_posterior(self.clip, image_features, self.text_features, azimuths)
+        lat, lon = (torch.from_numpy(self.classes[name].to_numpy(float, copy=True)) for name in ("lat", "lon"))
+        return place_posterior(self.model, image_features, Classes(self.text_features, lat, lon), azimuths)
+
+    def cell_candidates(
+        self, image_features: Any, azimuths: Sequence[torch.Tensor] | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Give posterior, latitudes and longitudes ``[P, n]`` of the finest geocells: see ``cell_candidates``."""
+        return cell_candidates(self.model, image_features, azimuths)
 
 
 def run_state(root: DataRoot, run: str) -> RunState:
@@ -235,7 +247,7 @@ def load_run(root: DataRoot, run: str) -> TrainedRun:
         run=run,
         path=folder,
         card=run_card,
-        clip=_clip(_below("clip.", tensors), run_card.config),
+        model=_model(card, run_card, tensors, weights),
         classes=pd.DataFrame(card["classes"], columns=["class_id", "class_name", "caption", "lat", "lon"]),
         text_features=text_features,
         tuned_image=_below("pictures.module.", tensors),
@@ -253,13 +265,25 @@ def _check_finished(root: DataRoot, run: str) -> None:
         raise CheckpointError(f"no run {run!r} under {root.path / 'runs'}: there is {', '.join(known) or 'none'} yet")
 
 
-def _clip(tensors: Mapping[str, torch.Tensor], config: TrainConfig) -> Clip:
-    image_dim = tensors["image_head.projection.weight"].shape[1]
-    text_dim = tensors["text_head.projection.weight"].shape[1]
-    with random_weights():
-        clip = Clip(image_dim, text_dim, config.clip)
-    clip.load_state_dict(dict(tensors))
-    return clip.eval().requires_grad_(False).to(best_device())
+def _model(card: Mapping[str, Any], run: RunCard, tensors: Mapping[str, torch.Tensor], path: Path) -> Geolocator:
+    """Build the model that the card describes. Raises CheckpointError when the weights are another one's."""
+    try:
+        config = ModelConfig.model_validate(card.get("model") or _text_alone(run, tensors))
+        heads = {name: value for name, value in tensors.items() if not name.startswith(("pictures.", "captions."))}
+        return geolocator_from_state(config, heads, str(path)).to(best_device())
+    except CheckpointError:
+        raise
+    except (ValidationError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise CheckpointError(
+            f"{path.parent / 'checkpoint.json'} is damaged ({reason}): train the run again"
+        ) from error
+
+
+def _text_alone(run: RunCard, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """The architecture of a run from before there were other heads, which does not say it."""
+    width = {side: tensors[f"clip.{side}_head.projection.weight"].shape[1] for side in ("image", "text")}
+    return {"image_dim": width["image"], "text_dim": width["text"], "clip": run.config.clip}
 
 
 def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -10,6 +10,7 @@ from geolocate.dataset.versions import DatasetRef
 from geolocate.errors import SettingsError, first_mistake
 from geolocate.models.clip import ClipConfig, LossName
 from geolocate.models.fusion import FusionName
+from geolocate.models.gps import GpsEncoderName
 from geolocate.models.objective import LossWeights
 
 
@@ -34,6 +35,10 @@ class TrainConfig(BaseModel):
     haversine: float = Field(default=0.0, ge=0, le=100)
     region: float = Field(default=0.0, ge=0, le=100)
     geography: float = Field(default=0.0, ge=0, le=100)
+    #: Heads beside text, by how much their losses count; 0 leaves one out.
+    cells: float = Field(default=0.0, ge=0, le=100)
+    gps: float = Field(default=0.0, ge=0, le=100)
+    gps_encoder: GpsEncoderName = "fourier"
     tau_km: float = Field(default=75.0, gt=0, le=20_000)
     #: What a sample is: each view by itself, or all views of a panorama together.
     views: Literal["single", "all"] = "single"
@@ -102,7 +107,7 @@ class TrainConfig(BaseModel):
     @property
     def weights(self) -> LossWeights:
         """The further losses."""
-        return LossWeights(haversine=self.haversine, region=self.region, geography=self.geography, tau_km=self.tau_km)
+        return LossWeights.model_validate({name: getattr(self, name) for name in LossWeights.model_fields})
 
 
 RECIPES: dict[str, Callable[..., TrainConfig]] = {

@@ -11,8 +11,10 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from geolocate.models.batch import PlaceBatch
 from geolocate.models.clip import Clip
+from geolocate.models.geocells import Cells
+from geolocate.models.geolocator import Classes, Geolocator, ModelConfig
 from geolocate.models.image_encoders import best_device
-from geolocate.models.objective import Classes, training_loss
+from geolocate.models.objective import training_loss
 from geolocate.training.config import TrainConfig
 from geolocate.training.sources import CachedFeatures, LiveCaptions, LivePictures
 
@@ -26,7 +28,7 @@ class Learner(nn.Module):
     """Sources and heads as one module; its state is what a checkpoint holds.
 
     ``pictures`` is called with sample numbers, train first and then val; ``captions`` with class numbers. ``positions``
-    are the classes' latitudes and longitudes, ``[C]`` degrees each.
+    are the classes' latitudes and longitudes, ``[C]`` degrees each; ``ground`` is the cells that a loss or head needs.
     """
 
     def __init__(
@@ -35,15 +37,17 @@ class Learner(nn.Module):
         captions: CachedFeatures | LiveCaptions,
         config: TrainConfig,
         positions: Positions,
+        ground: Cells | None = None,
     ) -> None:
         super().__init__()
+        self.ground = ground
         self.pictures, self.captions = pictures, captions
         self.weights = config.weights
         self.class_lat: torch.Tensor
         self.class_lon: torch.Tensor
         for name, degrees in zip(("class_lat", "class_lon"), positions, strict=True):
             self.register_buffer(name, torch.tensor(degrees), persistent=False)
-        self.clip = Clip(pictures.dim, captions.dim, config.clip)
+        self.model = Geolocator(_architecture(pictures.dim, captions.dim, config, ground))
         self.to(best_device())
         self.optimizer = AdamW(self._groups(config))
         self.schedule = ReduceLROnPlateau(
@@ -51,9 +55,11 @@ class Learner(nn.Module):
         )
 
     def _groups(self, config: TrainConfig) -> list[dict[str, Any]]:
-        parts = (self.clip.image_head, self.clip.text_head, self.clip.fusion)
-        heads = [parameter for part in parts for parameter in part.parameters()]
-        scale = [self.clip.log_scale] if self.clip.normalised else []
+        parts = (self.clip.image_head, self.clip.text_head, self.clip.fusion, self.model.cells, self.model.gps)
+        named = [pair for part in parts if part is not None for pair in part.named_parameters()]
+        heads = [parameter for name, parameter in named if name != "log_scale"]
+        scale = [parameter for name, parameter in named if name == "log_scale"]
+        scale += [self.clip.log_scale] if self.clip.normalised else []
         groups: list[dict[str, Any]] = [
             {"params": heads, "lr": config.lr_heads, "weight_decay": config.weight_decay},
             {"params": scale, "lr": config.lr_heads, "weight_decay": 0.0},
@@ -62,14 +68,23 @@ class Learner(nn.Module):
         ]
         return [group for group in groups if group["params"]]
 
+    @property
+    def clip(self) -> Clip:
+        """The text head, and what stands before it."""
+        return self.model.clip
+
+    def best(self) -> dict[str, torch.Tensor]:
+        """The weights as a finished run names them: ``clip.*`` and so on, and those of tuned encoders."""
+        return {name.removeprefix("model."): value for name, value in self.state_dict().items()}
+
     def loss(self, batch: PlaceBatch) -> torch.Tensor:
         """Loss of one batch."""
-        return training_loss(self.clip, batch, self.captions(batch.classes), self.weights, self._all_classes())
+        # Encoding all captions takes a while: only where a loss asks for them.
+        classes = self.classes() if self.weights.haversine else None
+        return training_loss(self.model, batch, self.captions(batch.classes), self.weights, classes)
 
-    def _all_classes(self) -> Classes | None:
-        """All classes with their captions, where a loss asks for them: encoding them all takes a while."""
-        if not self.weights.haversine:
-            return None
+    def classes(self) -> Classes:
+        """All classes: their captions' features and their positions."""
         return Classes(self.captions(torch.arange(len(self.class_lat))), self.class_lat, self.class_lon)
 
     def step(self, batch: PlaceBatch) -> float:
@@ -111,6 +126,17 @@ class Learner(nn.Module):
             group["lr"] = rate
         self.optimizer.load_state_dict(state)
         self.schedule.load_state_dict(rates["schedule"])
+
+
+def _architecture(image_dim: int, text_dim: int, config: TrainConfig, ground: Cells | None) -> ModelConfig:
+    """Say what is built: a head whose loss counts nothing is left out."""
+    return ModelConfig(
+        image_dim=image_dim,
+        text_dim=text_dim,
+        clip=config.clip,
+        cells=ground.to_json() if ground is not None and config.cells else None,
+        gps=config.gps_encoder if config.gps else None,
+    )
 
 
 def _below(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -21,7 +21,7 @@ from geolocate.dataset.versions import DatasetVersion
 from geolocate.errors import SettingsError
 from geolocate.models.encoders import image_encoder, text_encoder
 from geolocate.models.features import image_features
-from geolocate.models.posterior import class_posterior
+from geolocate.models.posterior import place_posterior
 from geolocate.models.threads import one_thread
 from geolocate.storage import DataRoot, atomic_write, write_json
 from geolocate.training.checkpoints import (
@@ -112,7 +112,8 @@ def train(
         write_json(root.run(run) / "config.json", card.to_json())
         with one_thread() if config.freeze_image and config.freeze_text else nullcontext():
             course = _fit(learner, data, root.run(run), config, (tell, validate))
-    finish_run(root.run(run), card, classes, {"epochs": course.epoch, "best_epoch": course.best_epoch})
+    model = learner.model.config.model_dump(mode="json")
+    finish_run(root.run(run), card, classes, {"epochs": course.epoch, "best_epoch": course.best_epoch, "model": model})
     return load_run(root, run)
 
 
@@ -126,7 +127,7 @@ def _learner(root: DataRoot, data: _Data, config: TrainConfig, tell: TrainProgre
     )
     words = CachedFeatures(texts.encode(captions)) if config.freeze_text else LiveCaptions(texts, captions)
     positions = (data.classes["lat"].to_numpy(float), data.classes["lon"].to_numpy(float))
-    return Learner(pictures, words, config, positions)
+    return Learner(pictures, words, config, positions, cells_of(data.train, config))
 
 
 def _fit(
@@ -137,8 +138,7 @@ def _fit(
     watchers: tuple[TrainProgress, Validate | None],
 ) -> _Course:
     tell, validate = watchers
-    cells = cells_of(data.train, config)
-    train, val = (places_of(samples, config, cells) for samples in (data.train, data.val))
+    train, val = (places_of(samples, config, learner.ground) for samples in (data.train, data.val))
     course = _resume(learner, folder)
     while course.epoch < config.epochs and course.stale < config.stop_patience:
         started = perf_counter()
@@ -204,12 +204,11 @@ def _validate(
         chosen = order[start : start + config.batch_size]
         batch = places.batch(chosen, lambda numbers: features[numbers.to(features.device)])
         total += float(learner.loss(batch)) * len(chosen)
-    texts = learner.captions(torch.arange(len(data.classes)))
     views, panoramas = data.panoramas()
-    posterior = class_posterior(
-        learner.clip,
+    posterior = place_posterior(
+        learner.model,
         [features[torch.from_numpy(numbers)] for numbers in views],
-        texts,
+        learner.classes(),
         [places.azimuth[torch.from_numpy(numbers)] for numbers in views],
     )
     right = posterior.argmax(axis=1) == data.val.classes[[numbers[0] for numbers in views]]
@@ -226,7 +225,7 @@ def _save(learner: Learner, data: _Data, folder: Path, course: _Course, config: 
         course.best, course.best_epoch = score, course.epoch
         with torch.no_grad():
             texts = learner.captions(torch.arange(len(data.classes)))
-        save_best(folder, learner.state_dict(), texts)
+        save_best(folder, learner.best(), texts)
     with atomic_write(folder / "curves.csv") as file:
         file.write(pd.DataFrame(course.curves).to_csv(index=False).encode())
     state: dict[str, Any] = {

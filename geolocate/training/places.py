@@ -57,15 +57,18 @@ def places_of(samples: Samples, config: TrainConfig, cells: Cells | None) -> Pla
     return Places(
         samples.places(config.views),
         samples.column("heading"),
-        torch.from_numpy(lat),
-        torch.from_numpy(lon),
+        samples.column("lat"),
+        samples.column("lon"),
         torch.from_numpy(samples.classes),
         torch.from_numpy(number_of_cell),
     )
 
 
 def cells_of(train: Samples, config: TrainConfig) -> Cells | None:
-    """Draw geocells from the training places, where a loss asks for them."""
-    if not config.region:
+    """Draw geocells from the training places, where a loss or a head asks for them."""
+    if not config.region and not config.cells:
         return None
-    return cells_from_places(train.rows["lat"].to_numpy(float), train.rows["lon"].to_numpy(float))
+    # A place counts once, however many views of it there are.
+    first = [views[0] for views in train.panoramas()]
+    lat, lon = (train.rows[name].to_numpy(float)[first] for name in ("lat", "lon"))
+    return cells_from_places(lat, lon, train.classes[first])

@@ -199,6 +199,7 @@ def test_figures_of_the_caller_stand_in_the_curves(root, dataset):
         {"views": "all", "fusion": "attention"},
         {"views": "all", "fusion": "concat", "haversine": 1.0},
         {"region": 0.5, "geography": 0.5},
+        {"cells": 1.0, "gps": 1.0},
     ],
     ids=str,
 )
