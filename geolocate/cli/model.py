@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from geolocate.cli import evaluate, sweep
+from geolocate.cli import baseline, evaluate, sweep
 from geolocate.errors import SettingsError
 from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot, read_json
@@ -14,6 +14,7 @@ from geolocate.storage import DataRoot, read_json
 model_app = typer.Typer(help="Train models, evaluate them beside chance, and compare them.", no_args_is_help=True)
 evaluate.register(model_app)
 sweep.register(model_app)
+baseline.register(model_app)
 
 
 def register(app: typer.Typer) -> None:
