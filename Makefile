@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench-collect bench-emulator bench-ground soak up down status clean
+.PHONY: help setup demo test check bench-collect bench-emulator bench-ground bench-train bench-gpu soak up down status clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,12 @@ bench-emulator: $(STAMP)  ## What the emulator answers a second: pictures, repea
 
 bench-ground: $(STAMP)  ## Seconds and memory of planning, merging, labelling, partitioning, validating 1,000,000 points
 	@$(BIN)/python benchmarks/ground.py
+
+bench-train: $(STAMP)  ## Training beside a bare loop, ImageFolder, open_clip's trainer; cached features; FAISS
+	@$(BIN)/python benchmarks/train.py
+
+bench-gpu: $(STAMP)  ## For the owner of a GPU: ResNet-50 tuned in float32 and bf16, by batch size
+	@$(BIN)/python benchmarks/bench_gpu.py
 
 soak: $(STAMP)  ## Break a collection of 20,000 images on purpose: faults, kills, a full disk; some ten minutes
 	@$(BIN)/python benchmarks/soak.py

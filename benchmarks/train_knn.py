@@ -1,7 +1,8 @@
 """(e) nearest neighbours by FAISS: 2,000 queries against 1,000,000 features of 256 dimensions, the 50 nearest.
 
 In a process of its own, so that its peak memory is its own, the features, which lie in it once, included. Features are
-drawn around 20,000 centres, as places lie in towns; without any such order no approximate search could work.
+drawn around one centre for each 50 of them, as places lie in towns; without such order no approximate search could
+work.
 """
 
 import resource
@@ -11,14 +12,14 @@ from typing import Any
 import faiss
 import numpy as np
 
-TOP, DIMENSIONS, CENTRES, PART = 50, 256, 20_000, 50_000
+TOP, DIMENSIONS, PART = 50, 256, 50_000
 FULL_QUERIES = 100_000
 
 
 def searches(gallery: int, queries: int) -> list[dict[str, Any]]:
     """Seconds, recall and memory of exact and approximate search."""
     faiss.omp_set_num_threads(2)
-    wanted = _features(queries, seed=-1)
+    wanted = _features(queries, gallery, seed=-1)
     lists = max(16, int(4 * gallery**0.5) // 4)
     exact = faiss.IndexFlatIP(DIMENSIONS)
     rows = [_row("exact (IndexFlatIP)", exact, gallery, wanted, None)]
@@ -39,9 +40,9 @@ def searches(gallery: int, queries: int) -> list[dict[str, Any]]:
 def _row(what: str, index: Any, gallery: int, wanted: np.ndarray, truth: np.ndarray | None) -> dict[str, Any]:
     started = time.perf_counter()
     if not index.is_trained:
-        index.train(_features(min(gallery, 4 * PART), seed=0))
+        index.train(_features(min(gallery, 4 * PART), gallery, seed=0))
     for part in range(0, gallery, PART):
-        index.add(_features(min(PART, gallery - part), seed=part))
+        index.add(_features(min(PART, gallery - part), gallery, seed=part))
     built = time.perf_counter() - started
     started = time.perf_counter()
     _, found = index.search(wanted, TOP)
@@ -66,11 +67,11 @@ def _row(what: str, index: Any, gallery: int, wanted: np.ndarray, truth: np.ndar
     }
 
 
-def _features(count: int, seed: int) -> np.ndarray:
-    """Unit vectors around the centres; the same for the same seed."""
-    centres = np.random.default_rng(0).standard_normal((CENTRES, DIMENSIONS), dtype=np.float32)
+def _features(count: int, gallery: int, seed: int) -> np.ndarray:
+    """Unit vectors around the centres of a gallery of this size; the same for the same seed."""
+    centres = np.random.default_rng(0).standard_normal((gallery // TOP, DIMENSIONS), dtype=np.float32)
     rng = np.random.default_rng([1, seed + 1])
-    features = centres[rng.integers(CENTRES, size=count)]
+    features = centres[rng.integers(len(centres), size=count)]
     features += 0.6 * rng.standard_normal((count, DIMENSIONS), dtype=np.float32)
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     return features

@@ -25,6 +25,7 @@ from benchmarks.train_inputs import CLASSES, make_pictures
 from geolocate.models.batch import PlaceBatch, grouped_views
 from geolocate.models.image_encoders import ImageEncoder
 from geolocate.models.text_encoders import TextEncoder
+from geolocate.storage import DataRoot
 from geolocate.training.config import TrainConfig
 from geolocate.training.learner import Learner
 from geolocate.training.loader import Loader
@@ -34,12 +35,12 @@ MODEL, BATCH, RATE = "RN50", 8, 1e-4
 CAPTIONS = [f"City: town number {number}" for number in range(CLASSES)]
 
 
-def trainers(folder: Path, steps: int, rounds: int = 2, batch: int = BATCH) -> list[dict[str, Any]]:
-    """Images a second of both trainers, in turns, each over so many steps after a first one."""
+def trainers(folder: Path, steps: int, rounds: int = 2, batch: int = BATCH, model: str = MODEL) -> list[dict[str, Any]]:
+    """Images a second of both trainers, in turns, each over so many steps."""
     root, hashes, _ = make_pictures(folder, steps * batch)
     paths = [root.image(sha256) for sha256 in hashes]
-    theirs = _Theirs(paths, folder / "pictures.csv", batch)
-    ours = _Ours(Loader.of(root, _image_tower(_model()), hashes), batch)
+    theirs = _Theirs(model, paths, folder / "pictures.csv", batch)
+    ours = _Ours(model, root, hashes, batch)
     rates: dict[str, list[float]] = {"theirs": [], "ours": []}
     for _ in range(rounds):
         for name, trainer in (("theirs", theirs), ("ours", ours)):
@@ -49,31 +50,31 @@ def trainers(folder: Path, steps: int, rounds: int = 2, batch: int = BATCH) -> l
     ratio = statistics.median(mine / other for mine, other in zip(rates["ours"], rates["theirs"], strict=True))
     their_rate, our_rate = (statistics.median(rates[name]) for name in ("theirs", "ours"))
     return [
-        {"part": "(c) trainer", "what": f"open_clip's trainer, {MODEL}", "images/s": their_rate, "ratio": 1.0},
-        {"part": "", "what": f"our loop and loader, {MODEL}", "images/s": our_rate, "ratio": ratio, "aim": 1.0},
+        {"part": "(c) trainer", "what": f"open_clip's trainer, {model}", "images/s": their_rate, "ratio": 1.0},
+        {"part": "", "what": f"our loop and loader, {model}", "images/s": our_rate, "ratio": ratio, "aim": 1.0},
     ]
 
 
-def _model() -> Any:
+def _model(name: str) -> tuple[Any, Any]:
+    """A model with random weights, and the transform that its trainer uses."""
     torch.manual_seed(0)
-    return open_clip.create_model(MODEL, precision="fp32", device="cpu")
+    return open_clip.create_model_and_transforms(name, precision="fp32", device="cpu")[:2]
 
 
 class _Theirs:
     """open_clip's trainer on a CSV file, as its README has it."""
 
-    def __init__(self, paths: list[Path], table: Path, batch: int) -> None:
+    def __init__(self, model: str, paths: list[Path], table: Path, batch: int) -> None:
         with table.open("w", newline="") as file:
             rows = csv.writer(file, delimiter="\t")
             rows.writerow(["filepath", "title"])
             rows.writerows((path, CAPTIONS[number % CLASSES]) for number, path in enumerate(paths))
-        options = f"--model {MODEL} --precision fp32 --device cpu --dataset-type csv --workers 2 --batch-size {batch}"
+        options = f"--model {model} --precision fp32 --device cpu --dataset-type csv --workers 2 --batch-size {batch}"
         self.args = parse_args([*options.split(), "--train-data", str(table), "--skip-scheduler"])
-        self.args.distill = self.args.distributed = self.args.horovod = False
+        self.args.distill = self.args.distributed = self.args.horovod = self.args.wandb = False
         self.args.rank, self.args.local_rank, self.args.world_size = 0, 0, 1
-        self.model = _model()
-        _, transform, _ = open_clip.create_model_and_transforms(MODEL, precision="fp32", device="cpu")
-        self.data = {"train": get_csv_dataset(self.args, transform, True, tokenizer=open_clip.get_tokenizer(MODEL))}
+        self.model, transform = _model(model)
+        self.data = {"train": get_csv_dataset(self.args, transform, True, tokenizer=open_clip.get_tokenizer(model))}
         self.loss = open_clip.ClipLoss()
         self.optimizer = AdamW(self.model.parameters(), lr=RATE)
         self.model.output_dict = True
@@ -106,18 +107,15 @@ class _Tokenizer:
         return {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
 
 
-def _image_tower(model: Any) -> ImageEncoder:
-    visual = model.visual.to(memory_format=torch.channels_last)
-    return ImageEncoder(MODEL, visual.output_dim, 224, visual.image_mean, visual.image_std, visual)
-
-
 class _Ours:
     """Our learner on our loader."""
 
-    def __init__(self, loader: Loader, batch: int) -> None:
-        model = _model()
-        images = _image_tower(model)
-        texts = TextEncoder(MODEL, images.dim, _TextTower(model), _Tokenizer(open_clip.get_tokenizer(MODEL)))
+    def __init__(self, name: str, root: DataRoot, hashes: list[str], batch: int) -> None:
+        model, _ = _model(name)
+        visual = model.visual.to(memory_format=torch.channels_last)
+        images = ImageEncoder(name, visual.output_dim, 224, visual.image_mean, visual.image_std, visual)
+        texts = TextEncoder(name, images.dim, _TextTower(model), _Tokenizer(open_clip.get_tokenizer(name)))
+        loader = Loader.of(root, images, hashes)
         config = TrainConfig(freeze_image=False, freeze_text=False, batch_size=batch, lr_image=RATE, lr_text=RATE)
         self.learner = Learner(
             LivePictures(images, loader), LiveCaptions(texts, CAPTIONS), config, (np.zeros(CLASSES), np.zeros(CLASSES))
