@@ -18,9 +18,10 @@ Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.
 def infonce_loss(images: torch.Tensor, texts: torch.Tensor, scale: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
     """Symmetric InfoNCE in which all rows of one class are positives of each other.
 
-    With 50 captions and a batch of 256, most rows share their caption with others: with one positive a row, equal
-    captions would be pushed apart. The embeddings are expected to be normalised. CLIP (arXiv 2103.00020) with the
-    targets of supervised contrast (arXiv 2004.11362, L_out).
+    With 50 captions and a batch of 256, most rows share their caption with others. Rows with the very same caption lie
+    in one spot, and there one positive a row comes to the same; where the captions of one class differ, as when parts
+    are dropped at random, one positive a row would push them apart. The embeddings are expected to be normalised. CLIP
+    (arXiv 2103.00020) with the targets of supervised contrast (arXiv 2004.11362, L_out).
     """
     logits = scale * images @ texts.T
     same = (classes.unsqueeze(0) == classes.unsqueeze(1)).to(logits.dtype)

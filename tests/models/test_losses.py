@@ -45,6 +45,18 @@ def test_two_images_of_one_class_are_not_each_others_negatives():
     assert infonce_loss(images, -texts, scale, torch.tensor([0, 0, 1, 1])).item() > 50
 
 
+def test_several_positives_matter_where_the_captions_of_a_class_differ():
+    """With one caption a class, several positives and one a row are the same loss: its texts lie in one spot."""
+    images, texts = _embeddings(2, 6)
+    labels, scale = torch.tensor([0, 0, 0, 1, 1, 2]), torch.tensor(10.0)
+    same = texts[labels]
+    assert infonce_loss(images, same, scale, labels).item() == pytest.approx(
+        infonce_loss(images, same, scale, torch.arange(6)).item()
+    )
+    several, one = (infonce_loss(images, texts, scale, rows).item() for rows in (labels, torch.arange(6)))
+    assert abs(several - one) > 0.1
+
+
 def test_the_studys_loss_is_as_its_code_has_it():
     generator = torch.Generator().manual_seed(3)
     images, texts = torch.randn(2, 5, 4, generator=generator)
