@@ -58,12 +58,12 @@ class Cells:
     def parents(self) -> tuple[Codes, ...]:
         """For each level but the first, the cell of the level above that holds each cell."""
         pairs = zip(self.node, self.node[1:], strict=False)
-        return tuple(np.array([_index_of(_line(child), above) for child in below]) for above, below in pairs)
+        return tuple(_number_in(above, _lines(below), len(self.axis)) for above, below in pairs)
 
     def find(self, lat: Array, lon: Array) -> Codes:
         """Return the number of the cell at each level ``[N, L]`` for positions ``[N]`` in degrees."""
-        paths = [_path(self, *position) for position in np.stack([lat, lon], axis=1)]
-        return np.array([[_index_of(path, level) for level in self.node] for path in paths]).reshape(-1, len(self.node))
+        paths = _paths(self, np.stack([lat, lon]))
+        return np.stack([_number_in(level, paths, len(self.axis)) for level in self.node], axis=1)
 
     def to_json(self) -> dict[str, Any]:
         """The cells as JSON values, from which ``cells_from_json`` makes the same ones again, to the bit."""
@@ -122,25 +122,30 @@ def _at_depth(depth: int, members: dict[int, Codes], axis: Codes) -> Codes:
     return np.array(sorted(n for n in members if depth_of[n] == depth or (depth_of[n] < depth and axis[n] < 0)))
 
 
-def _path(cells: Cells, lat: float, lon: float) -> list[int]:
-    """Return the nodes from the root down that hold a position."""
-    path = [0]
-    while cells.axis[path[-1]] >= 0:
-        beyond = (lat, lon)[cells.axis[path[-1]]] >= cells.cut[path[-1]]
-        path.append(2 * path[-1] + 1 + int(beyond))
-    return path
+def _paths(cells: Cells, position: Array) -> Codes:
+    """Return the nodes that hold each position ``[2, N]``, from the root down, ``[N, depth]``; the last may repeat."""
+    paths = [np.zeros(position.shape[1], dtype=np.int64)]
+    while (cells.axis[paths[-1]] >= 0).any():
+        here = paths[-1]
+        side = cells.axis[here]
+        beyond = np.where(side == 1, position[1], position[0]) >= cells.cut[here]
+        paths.append(np.where(side >= 0, 2 * here + 1 + beyond, here))
+    return np.stack(paths, axis=1)
 
 
-def _line(node: int) -> list[int]:
-    """Return a node and all above it."""
-    line = [int(node)]
-    while line[-1]:
-        line.append((line[-1] - 1) // 2)
-    return line
+def _lines(nodes: Codes) -> Codes:
+    """Return each node and all above it, ``[n, depth]``; the root may repeat."""
+    lines = [nodes]
+    while lines[-1].any():
+        lines.append(np.maximum(lines[-1] - 1, 0) // 2)
+    return np.stack(lines, axis=1)
 
 
-def _index_of(path: list[int], level: Codes) -> int:
-    return int(np.flatnonzero(np.isin(level, path))[0])
+def _number_in(level: Codes, paths: Codes, nodes: int) -> Codes:
+    """Return the number that the level gives to the one of its cells that lies on each path."""
+    number = np.full(nodes, -1)
+    number[level] = np.arange(len(level))
+    return np.asarray(number[paths].max(axis=1))
 
 
 def _count(classes: Codes | None, members: Codes) -> Codes:
