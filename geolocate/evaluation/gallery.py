@@ -183,6 +183,8 @@ def _remembered(root: DataRoot, gallery: Gallery) -> Gallery:
 
 def _fused(places: Sequence[torch.Tensor], centre: Floats) -> Floats:
     """Give the mean of each place's views, less the centre, at length 1."""
+    if not places:
+        return np.empty((0, len(centre)), dtype=np.float32)
     means = np.stack([place.float().mean(dim=0).numpy() for place in places]) - centre
     length = np.linalg.norm(means, axis=1, keepdims=True)
     return np.asarray(means / np.where(length > 0, length, 1.0), dtype=np.float32)

@@ -102,27 +102,19 @@ def neighbour_weights(posterior: Array, found: Neighbours, classes: NDArray[np.i
     return np.asarray(share / share.sum(axis=1, keepdims=True))
 
 
-def refine(
-    posterior: Array,
-    class_positions: tuple[Array, Array],
-    found: Neighbours,
-    gallery: tuple[NDArray[np.intp], tuple[Array, Array]],
-    config: KnnConfig,
-) -> Candidates:
-    """Mix the classes with the neighbours that look alike.
-
-    ``posterior`` is [P, C] with ``class_positions`` [C]; ``gallery`` holds the class [G] and the positions [G] of its
-    panoramas.
-    """
-    classes, (lat, lon) = gallery
-    places = len(posterior)
-    near = neighbour_weights(posterior, found, classes, config.softness)
-    posterior = posterior / posterior.sum(axis=1, keepdims=True)
+def refine(candidates: Candidates, near: Candidates, share: float) -> Candidates:
+    """Mix candidates [P, N] with neighbours [P, K], whose ``share`` of the whole is from 0 to 1."""
+    total = candidates.weight.sum(axis=1, keepdims=True)
     return Candidates(
-        np.hstack([posterior * (1 - config.share), near * config.share]),
-        np.hstack([np.tile(class_positions[0], (places, 1)), lat[found.number]]),
-        np.hstack([np.tile(class_positions[1], (places, 1)), lon[found.number]]),
+        np.hstack([candidates.weight / total * (1 - share), near.weight * share]),
+        np.hstack([candidates.lat, near.lat]),
+        np.hstack([candidates.lon, near.lon]),
     )
+
+
+def class_candidates(posterior: Array, lat: Array, lon: Array) -> Candidates:
+    """Return the classes [P, C] at their positions [C] in degrees."""
+    return Candidates(posterior, *(np.tile(degrees, (len(posterior), 1)) for degrees in (lat, lon)))
 
 
 def _exact(dimensions: int, _: int) -> Any:

@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 
 from geolocate.errors import SettingsError
 from geolocate.evaluation.decoding import DECODERS
-from geolocate.evaluation.knn import KnnConfig, nearest, neighbour_weights, refine, search_index
+from geolocate.evaluation.knn import (
+    Candidates,
+    KnnConfig,
+    class_candidates,
+    nearest,
+    neighbour_weights,
+    refine,
+    search_index,
+)
 from geolocate.geography.distances import haversine_km
 
 #: A class in the south, one in the north; two training places each, some kilometres apart.
@@ -55,7 +63,7 @@ def test_the_most_alike_image_wins_and_never_the_farthest():
     weights = neighbour_weights(np.full((1, 2), 0.5), found, GALLERY[0], softness=0.05)
     assert found.number[0, weights[0].argmax()] == 0
     assert (np.diff(weights[0]) <= 0).all()
-    candidates = refine(np.full((1, 2), 0.5), CLASS_AT, found, GALLERY, KnnConfig(share=1.0, softness=0.001))
+    candidates = _refined(np.full((1, 2), 0.5), found, KnnConfig(share=1.0, softness=0.001))
     for decode in DECODERS.values():
         lat, lon = decode(candidates.weight, candidates.lat, candidates.lon)
         assert float(haversine_km(lat[0], lon[0], 50.9, -1.0)) < 1
@@ -73,8 +81,7 @@ def test_candidates_are_of_one_whole_whatever_the_posterior_sums_to(seed, share,
     rng = np.random.default_rng(seed)
     posterior, queries = rng.dirichlet([0.5, 0.5], size=3), _unit(rng.normal(size=(3, 3)))
     found, config = nearest(search_index(FEATURES), queries, 3), KnnConfig(share, 3, softness)
-    one = refine(posterior, CLASS_AT, found, GALLERY, config)
-    other = refine(posterior * factor, CLASS_AT, found, GALLERY, config)
+    one, other = (_refined(scaled, found, config) for scaled in (posterior, posterior * factor))
     assert one.weight.sum(axis=1) == pytest.approx(np.ones(3))
     assert (one.weight >= 0).all()
     assert one.weight == pytest.approx(other.weight, abs=1e-6)
@@ -84,7 +91,7 @@ def test_candidates_are_of_one_whole_whatever_the_posterior_sums_to(seed, share,
 def test_a_share_of_nothing_leaves_the_belief_as_it_is():
     posterior = np.array([[0.7, 0.3]])
     found = nearest(search_index(FEATURES), FEATURES[:1], 2)
-    candidates = refine(posterior, CLASS_AT, found, GALLERY, KnnConfig(share=0.0))
+    candidates = _refined(posterior, found, KnnConfig(share=0.0))
     alone = DECODERS["least_expected_distance"](posterior, *CLASS_AT)
     refined = DECODERS["least_expected_distance"](candidates.weight, candidates.lat, candidates.lon)
     assert float(haversine_km(*alone, *refined)[0]) < 1e-3
@@ -94,3 +101,10 @@ def test_a_config_that_says_nothing_sensible_is_refused():
     for wrong in ({"share": 1.5}, {"neighbours": 0}, {"softness": 0.0}):
         with pytest.raises(SettingsError, match="share lies between 0 and 1"):
             KnnConfig(**wrong)
+
+
+def _refined(posterior, found, config):
+    classes, (lat, lon) = GALLERY
+    weights = neighbour_weights(posterior, found, classes, config.softness)
+    near = Candidates(weights, lat[found.number], lon[found.number])
+    return refine(class_candidates(posterior, *CLASS_AT), near, config.share)
