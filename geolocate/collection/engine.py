@@ -274,6 +274,8 @@ class Engine:
                     pass
                 except Exception as error:
                     errors.append(error)
+                    # Other shards would find out by themselves, each with what it has under way: a full disk, say.
+                    self.throttle.stop(ProviderError(_told(error)))
                 done += 1
                 progress(done, len(items))
 
@@ -304,6 +306,11 @@ _REASONS: dict[type[ProviderError], ImageReason] = {
 def caps_of(request: CollectRequest) -> Caps:
     """Return the caps in the ledger's unit."""
     return Caps(None if request.budget_usd is None else round(request.budget_usd * 1_000_000), request.max_images)
+
+
+def _told(error: Exception) -> str:
+    """Say what went wrong; the words of other people's errors may hold an address, and with it a key."""
+    return str(error) if isinstance(error, GeolocateError) else type(error).__name__
 
 
 async def _without_surprise(asking: Awaitable[T]) -> T:

@@ -19,7 +19,7 @@ from geolocate.collection.ledger import Ledger
 from geolocate.collection.quota import DailyGuard
 from geolocate.collection.records import CollectRequest
 from geolocate.collection.shared_pace import SharedPace
-from geolocate.collection.throttle import Throttle
+from geolocate.collection.throttle import StoppedError, Throttle
 from geolocate.collection.writer import LedgerWriter
 from geolocate.errors import GeolocateError
 from geolocate.providers import Provider, check_endpoint
@@ -89,7 +89,7 @@ class Office:
     async def each_shard(self, shards: Iterable[Item], work: Callable[[Item], Awaitable[T]]) -> list[T]:
         """Work on some shards at a time; after the first that fails no other is begun, and those under way end.
 
-        Raises the first error then, preferring one that a user can mend.
+        Raises the first error then, preferring one that a user can mend, and the cause to what it has stopped.
         """
         results: list[T] = []
         errors: list[Exception] = []
@@ -106,7 +106,7 @@ class Office:
 
         await asyncio.gather(*[worker() for _ in range(SHARDS_AT_ONCE)])
         if errors:
-            raise next((error for error in errors if isinstance(error, GeolocateError)), errors[0])
+            raise min(errors, key=_rank)
         return results
 
 
@@ -118,6 +118,13 @@ def with_office(root: DataRoot, request: CollectRequest, work: Callable[[Office]
             return await work(office)
 
     return asyncio.run(run())
+
+
+def _rank(error: Exception) -> int:
+    """Order errors by what they tell: what can be mended, what is a mistake of ours, what was only stopped."""
+    if isinstance(error, StoppedError):
+        return 2
+    return 0 if isinstance(error, GeolocateError) else 1
 
 
 @contextmanager
