@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from geolocate.cli import baseline, evaluate, sweep
+from geolocate.cli import baseline, evaluate, sweep, zero_shot
 from geolocate.errors import SettingsError
 from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot, read_json
@@ -15,6 +15,7 @@ model_app = typer.Typer(help="Train models, evaluate them beside chance, and com
 evaluate.register(model_app)
 sweep.register(model_app)
 baseline.register(model_app)
+zero_shot.register(model_app)
 
 
 def register(app: typer.Typer) -> None:
