@@ -51,11 +51,30 @@ FORMAT_VERSION = 1
 OPEN_SET_NEIGHBOURS = 10
 
 
+class Threshold(BaseModel):
+    """How much belief a set gathers to hold a place with probability ``share``.
+
+    ``limit`` is None where the calibration blocks are too few to promise that share: the share itself is gathered
+    then. ``calibration_n`` is the effective number of calibration places.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float
+    limit: float | None
+    calibration_n: float
+
+    @property
+    def gathered(self) -> float:
+        """The belief that is gathered."""
+        return self.share if self.limit is None else self.limit
+
+
 class AnsweringCard(BaseModel):
     """What ``answering.json`` holds: everything that was fitted, on what, and for which checkpoint.
 
-    ``class_thresholds`` and ``area_thresholds`` say by share how much belief a set gathers; None where the calibration
-    blocks are too few to promise that share. ``refuse_below`` is None where nothing is refused.
+    ``class_thresholds`` and ``area_thresholds`` are those of sets of classes and of search areas. ``refuse_below`` is
+    None where nothing is refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,8 +91,8 @@ class AnsweringCard(BaseModel):
     calibration_blocks: int
     knn: KnnConfig
     knn_tried: list[dict[str, float]]
-    class_thresholds: dict[str, float | None]
-    area_thresholds: dict[str, float | None]
+    class_thresholds: tuple[Threshold, ...]
+    area_thresholds: tuple[Threshold, ...]
     cell_km: float
     bandwidth_km: float
     refuse_below: float | None
@@ -96,6 +115,14 @@ class Belief:
     in_region: Array
     classes: Array
     near: tuple[NDArray[np.int64], Array]
+
+    def about(self, rows: NDArray[np.intp]) -> "Belief":
+        """Return the belief about some of the places, by their numbers."""
+        drawn = self.candidates
+        candidates = Candidates(drawn.weight[rows], drawn.lat[rows], drawn.lon[rows])
+        near = self.near[0][rows], self.near[1][rows]
+        plain = self.posterior[rows], self.lat[rows], self.lon[rows]
+        return Belief(*plain, candidates, self.in_region[rows], self.classes[rows], near)
 
 
 @dataclass(frozen=True)
@@ -130,7 +157,8 @@ class Answering:
 
     def areas(self, belief: Belief) -> list[list[SearchArea]]:
         """Return the areas that hold each place with the probabilities of ``search_area.LEVELS``."""
-        return search_areas(self.ground, self.on_ground(belief), gathered(self.card.area_thresholds))
+        limits = {one.share: one.gathered for one in self.card.area_thresholds}
+        return search_areas(self.ground, self.on_ground(belief), limits)
 
     def on_ground(self, belief: Belief) -> Array:
         """Return the probability of each cell [P, X] of the region's land."""
@@ -183,9 +211,10 @@ def believe(run: TrainedRun, gallery: Gallery, asked: Asked, settings: Settings)
     return Belief(together, *at, candidates, score, classes, (found.number, weights * knn.share))
 
 
-def gathered(thresholds: dict[str, float | None]) -> dict[float, float]:
-    """Return by share how much belief is gathered; the share itself where nothing could be promised."""
-    return {float(share): float(share) if limit is None else limit for share, limit in thresholds.items()}
+def is_fitted(run: TrainedRun) -> bool:
+    """Say whether ``answering.json`` lies in the run's folder and is about the checkpoint that lies there."""
+    path = run.path / ANSWERING
+    return path.exists() and _card(path).checkpoint_sha256 == sha256_of_file(run.path / "checkpoint.safetensors")
 
 
 def read_answering(root: DataRoot, run: TrainedRun, encoder: str) -> Answering | None:

@@ -130,18 +130,19 @@ def coverage_band(calibration_n: float, test_n: float, level: float, probability
     return float(low) / m, float(high) / m
 
 
-def judge(
-    calibration: tuple[Array, NDArray[Any]], test: tuple[Array, NDArray[Any]], threshold: float, level: float
-) -> Sound:
-    """Judge sets that were made with ``threshold``: scores (N,) and blocks (N,) of calibration and of test places.
+def covered_n(scores: Array, blocks: NDArray[Any], threshold: float) -> float:
+    """Return the effective number of places, by how alike those of a block are in being covered."""
+    return effective_n((scores <= threshold + _ROUNDING).astype(float), blocks) if len(scores) else 0.0
 
-    Blocks count alike, as the promise is about a place of a new block.
+
+def judge(scores: Array, blocks: NDArray[Any], threshold: float, level: float, calibration_n: float) -> Sound:
+    """Judge sets that were made with ``threshold``, by the scores and blocks (N,) of test places.
+
+    Blocks count alike, as the promise is about a place of a new block. ``calibration_n`` is the effective number of
+    the places that the threshold was found on.
     """
-    scores, blocks = test
     covered = (scores <= threshold + _ROUNDING).astype(float)
     _, number, size = np.unique(blocks, return_inverse=True, return_counts=True)
     share = float((np.bincount(number, weights=covered) / size).mean())
-    in_calibration = (calibration[0] <= threshold + _ROUNDING).astype(float)
-    effective = effective_n(in_calibration, calibration[1]), effective_n(covered, blocks)
-    low, high = coverage_band(*effective, level)
-    return Sound(level, share, low, high, *effective)
+    test_n = covered_n(scores, blocks, threshold)
+    return Sound(level, share, *coverage_band(calibration_n, test_n, level), calibration_n, test_n)

@@ -24,11 +24,12 @@ from geolocate.evaluation.answering import (
     Asked,
     Belief,
     Settings,
+    Threshold,
     ask_run,
     believe,
 )
 from geolocate.evaluation.calibration import Calibration, fit_calibration
-from geolocate.evaluation.conformal import block_quantile, class_scores
+from geolocate.evaluation.conformal import block_quantile, class_scores, covered_n
 from geolocate.evaluation.decoding import DEFAULT_DECODER
 from geolocate.evaluation.gallery import Gallery, build_gallery, place_features, save_gallery
 from geolocate.evaluation.knn import KnnConfig, search_index
@@ -192,9 +193,14 @@ class _Fitting:
         return lay_on_ground(cells, *places, len(self.run.classes), bandwidth_km)
 
 
-def _thresholds(scores: Array, blocks: NDArray[np.str_]) -> dict[str, float | None]:
-    found = {str(level): block_quantile(scores, blocks, level) for level in LEVELS}
-    return {level: value if np.isfinite(value) else None for level, value in found.items()}
+def _thresholds(scores: Array, blocks: NDArray[np.str_]) -> tuple[Threshold, ...]:
+    limits = {level: block_quantile(scores, blocks, level) for level in LEVELS}
+    return tuple(
+        Threshold(
+            share=level, limit=limit if np.isfinite(limit) else None, calibration_n=covered_n(scores, blocks, limit)
+        )
+        for level, limit in limits.items()
+    )
 
 
 def _asked(

@@ -9,6 +9,7 @@ from geolocate.evaluation.conformal import (
     class_scores,
     class_sets,
     coverage_band,
+    covered_n,
     effective_n,
     judge,
 )
@@ -95,7 +96,8 @@ def test_sound_sets_land_in_their_band_as_often_as_it_says():
         scores, blocks = _blocked_scores(rng, 200)
         first = blocks < 100
         calibration, test = (scores[first], blocks[first]), (scores[~first], blocks[~first])
-        kept += judge(calibration, test, block_quantile(*calibration, 0.9), 0.9).kept
+        limit = block_quantile(*calibration, 0.9)
+        kept += judge(*test, limit, 0.9, covered_n(*calibration, limit)).kept
     assert 0.9 <= kept / tries <= 1.0
 
 
@@ -104,7 +106,8 @@ def test_a_promise_that_is_not_kept_is_told():
     scores, blocks = _blocked_scores(rng, 600)
     first = blocks < 300
     calibration, test = (scores[first], blocks[first]), (scores[~first] + 0.5, blocks[~first])
-    found = judge(calibration, test, block_quantile(*calibration, 0.9), 0.9)
+    limit = block_quantile(*calibration, 0.9)
+    found = judge(*test, limit, 0.9, covered_n(*calibration, limit))
     assert not found.kept
     assert found.covered < found.low
 

@@ -55,7 +55,7 @@ def test_predictions_add_up_to_the_metrics(evaluated, predictions):
     assert predictions["in_top5"].mean() == pytest.approx(metrics["accuracy_top5"]["model"]["value"])
     named = predictions["top5_class_ids"].map(lambda ids: ids[0])
     assert (named == predictions["predicted_class_id"]).all()
-    assert predictions["top5_probabilities"].map(sum).between(0, 1 + 1e-9).all()
+    assert predictions["top5_probabilities"].map(sum).between(0, 1 + 1e-6).all()  # single precision
 
 
 def test_the_probability_sample_is_weighted_and_never_trained_on(root, evaluated):
