@@ -19,12 +19,13 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from geolocate.dataset.classes import Level
+from geolocate.dataset.classes import CLASS_COLUMN, Level
+from geolocate.dataset.versions import DatasetVersion
 from geolocate.errors import DatasetError
 from geolocate.geography.climates import climates_at
 from geolocate.geography.grids import grid_cells
 from geolocate.geography.places import load_places
-from geolocate.geography.regions import Region
+from geolocate.geography.regions import Region, load_region
 from geolocate.geography.towns import locality_names, nearest_locality
 
 CaptionStyle = Literal["study", "streetclip", "rich"]
@@ -100,6 +101,22 @@ def class_captions(
     if style != "rich":
         raise DatasetError(f"unknown caption style {style!r}: choose one of {', '.join(STYLES)}")
     return [_rich(region, row, key, dropping) for key, row in _by_class(facts).items()]
+
+
+def dataset_facts(dataset: DatasetVersion, region: Region, classes: pd.DataFrame) -> pd.DataFrame:
+    """Return ``class_facts`` of a dataset version's classes. Raises DatasetError for a level that has none."""
+    level: Level | None = next((level for level in CLASS_COLUMN if level == dataset.level), None)
+    if level is None:
+        raise DatasetError(f"dataset {dataset.ref}: level {dataset.level!r} is none of {', '.join(CLASS_COLUMN)}")
+    return class_facts(region, level, classes, float(dataset.card["cell_km"]))
+
+
+def recaptioned(dataset: DatasetVersion, classes: pd.DataFrame, style: CaptionStyle) -> pd.DataFrame:
+    """Return a dataset's classes with captions of this style; the study's are those that were published."""
+    if style == "study":
+        return classes
+    region = load_region(dataset.region)
+    return classes.assign(caption=class_captions(style, region, dataset_facts(dataset, region, classes)))
 
 
 def image_captions(region: Region, facts: pd.DataFrame, rows: pd.DataFrame, dropping: Dropping) -> list[str]:

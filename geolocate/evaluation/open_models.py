@@ -7,26 +7,22 @@ read once.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
-from geolocate.dataset.captions import class_facts
-from geolocate.dataset.classes import CLASS_COLUMN, Level
+from geolocate.dataset.captions import dataset_facts
 from geolocate.dataset.rights import check_rights
 from geolocate.dataset.versions import DatasetVersion
-from geolocate.errors import DatasetError
 from geolocate.evaluation.answers import Answers, answers_from_posterior
 from geolocate.evaluation.assess import Bootstrap
+from geolocate.evaluation.calibration import Calibration, fit_temperature, log_loss
 from geolocate.evaluation.decoding import DEFAULT_DECODER
 from geolocate.evaluation.held_out import HeldOut, read_held_out, region_of
 from geolocate.evaluation.scoring import ARGMAX, MODEL, Source, record
-from geolocate.geography.regions import Region
 from geolocate.models.features import image_features
 from geolocate.models.open_models import Clipped, OpenModel, clip_to_region, fused
 from geolocate.storage import DataRoot
@@ -38,18 +34,6 @@ Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 KIND = "open model"
-#: Natural logarithms of the temperatures that are tried.
-_LOG_TEMPERATURE = (-4.0, 8.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """The temperature, the calibration panoramas that it was found on, and their mean negative log-likelihood."""
-
-    temperature: float
-    panoramas: int
-    nll_before: float | None = None
-    nll_after: float | None = None
 
 
 def run_name(model: str, dataset: DatasetVersion) -> str:
@@ -72,39 +56,13 @@ def evaluate_open_model(
     """
     name = run_name(model.name, dataset)
     region, classes = region_of(dataset, name), trained_classes(dataset)
-    clipped = clip_to_region(model, region, facts_of(dataset, region, classes))
+    clipped = clip_to_region(model, region, dataset_facts(dataset, region, classes))
     calibration = _calibrate(root, dataset, (model, clipped), classes, progress)
     held = read_held_out(root, dataset, classes, name)
     pictures, groups = held.pictures()
     images = fused(image_features(root, model.encoder, pictures, progress), groups)
     systems = _answers(held, clipped, images, calibration.temperature)
     return record(root, held, systems, _source(name, model, clipped, calibration), bootstrap)
-
-
-def facts_of(dataset: DatasetVersion, region: Region, classes: pd.DataFrame) -> pd.DataFrame:
-    """Return what is known of a dataset's classes without any picture (``dataset.captions.class_facts``)."""
-    level: Level | None = next((level for level in CLASS_COLUMN if level == dataset.level), None)
-    if level is None:
-        raise DatasetError(
-            f"dataset {dataset.ref} has level {dataset.level!r}: choose one of {', '.join(CLASS_COLUMN)}"
-        )
-    return class_facts(region, level, classes, float(dataset.card["cell_km"]))
-
-
-def fit_temperature(posterior: Callable[[float], Array], classes: NDArray[np.intp]) -> Calibration:
-    """Find the temperature at which the classes ``[P]`` of some panoramas are the likeliest.
-
-    ``posterior(temperature)`` is ``[P, C]``. Without panoramas the temperature stays 1.
-    """
-    if not len(classes):
-        return Calibration(1.0, 0)
-
-    def loss(log_temperature: float) -> float:
-        probability = posterior(float(np.exp(log_temperature)))[np.arange(len(classes)), classes]
-        return float(-np.log(probability.clip(min=1e-300)).mean())
-
-    best = minimize_scalar(loss, bounds=_LOG_TEMPERATURE, method="bounded", options={"xatol": 1e-3})
-    return Calibration(float(np.exp(best.x)), len(classes), loss(0.0), float(best.fun))
 
 
 def _calibrate(
@@ -126,7 +84,12 @@ def _calibrate(
     features = image_features(root, model.encoder, [str(sha256) for sha256 in rows["sha256"]], progress)
     images = fused(features, groups)
     truth = pd.Index(classes["class_id"]).get_indexer(pd.Index(views["class_id"].first()))
-    return fit_temperature(lambda temperature: clipped.posterior(images, temperature), truth)
+
+    def posterior(temperature: float) -> Array:
+        return clipped.posterior(images, temperature)
+
+    found = fit_temperature(posterior, truth)
+    return Calibration(found, len(truth), log_loss(posterior(1.0), truth), log_loss(posterior(found), truth))
 
 
 def _answers(held: HeldOut, clipped: Clipped, images: torch.Tensor, temperature: float) -> dict[str, Answers]:

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from geolocate.dataset.captions import CaptionStyle, dataset_facts, recaptioned
 from geolocate.dataset.rights import check_rights
 from geolocate.dataset.versions import DatasetVersion
 from geolocate.errors import DatasetError, SettingsError
@@ -28,7 +29,6 @@ from geolocate.evaluation.chance import TrainingPlaces
 from geolocate.evaluation.decoding import DEFAULT_DECODER
 from geolocate.evaluation.held_out import count_reading, region_of
 from geolocate.evaluation.metrics import Truth
-from geolocate.evaluation.open_models import facts_of
 from geolocate.evaluation.scoring import ARGMAX, MODEL
 from geolocate.evaluation.val_distance import val_distance
 from geolocate.geography.distances import haversine_km, nearest_km
@@ -84,7 +84,7 @@ def zero_shot(
         "seed": config.seed,
         "trained_classes": len(trained.classes),
     }
-    asked = _Asked(dataset, region, _names(dataset, region, held), rows)
+    asked = _Asked(dataset, region, _names(dataset, region, held, config.train.captions), rows)
     return _record(root, (trained, asked), "zero_shot", facts, bootstrap)
 
 
@@ -109,7 +109,7 @@ def transfer(
     region, classes = region_of(dataset, trained.run), trained_classes(dataset)
     rows = dataset.rows("test")
     rows = rows[rows["class_id"].isin(classes["class_id"])]
-    asked = _Asked(dataset, region, _names(dataset, region, classes), rows)
+    asked = _Asked(dataset, region, _names(dataset, region, classes, trained.config.captions), rows)
     facts = {"trained_on": asdict(trained.dataset), "trained_region": trained.region}
     return _record(root, (trained, asked), f"transfer-{dataset.ref.name}", facts, bootstrap)
 
@@ -158,10 +158,11 @@ class _Asked:
     rows: pd.DataFrame
 
 
-def _names(dataset: DatasetVersion, region: Region, classes: pd.DataFrame) -> pd.DataFrame:
-    """Return the classes at the positions that the gazetteer gives them, in place of their pictures' middle."""
-    facts = facts_of(dataset, region, classes)
-    return classes.assign(lat=facts["lat"].to_numpy(float), lon=facts["lon"].to_numpy(float))
+def _names(dataset: DatasetVersion, region: Region, classes: pd.DataFrame, style: CaptionStyle) -> pd.DataFrame:
+    """Return the classes as the run's captions name them, at the positions that the gazetteer gives them."""
+    facts = dataset_facts(dataset, region, classes)
+    named = recaptioned(dataset, classes, style)
+    return named.assign(lat=facts["lat"].to_numpy(float), lon=facts["lon"].to_numpy(float))
 
 
 def _record(

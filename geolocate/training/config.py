@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from geolocate.dataset.captions import CaptionStyle
 from geolocate.dataset.versions import DatasetRef
 from geolocate.errors import SettingsError, first_mistake
 from geolocate.models.clip import ClipConfig, LossName
@@ -29,6 +30,8 @@ class TrainConfig(BaseModel):
     pixels: int | None = Field(default=None, ge=32, le=512)
     freeze_image: bool = True
     freeze_text: bool = True
+    #: What names a class: as the study did, by StreetCLIP's prompt, or with admin units, climate and driving side.
+    captions: CaptionStyle = "study"
 
     loss: LossName = "infonce"
     #: Further losses beside the contrast, by their weights; see LossWeights.

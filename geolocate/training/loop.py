@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from geolocate.dataset.captions import recaptioned
 from geolocate.dataset.rights import check_rights
 from geolocate.dataset.versions import DatasetVersion
 from geolocate.errors import SettingsError
@@ -98,7 +99,7 @@ def train(
     """
     check_rights(dataset.rows("train", "val"), "train")
     tell = progress or (lambda stage, done, total: None)
-    classes = trained_classes(dataset)
+    classes = recaptioned(dataset, trained_classes(dataset), config.captions)
     data = _Data(classes, samples_of(dataset, "train", classes), samples_of(dataset, "val", classes))
     card = RunCard.of(dataset, config)
     if check_run(root, run, card) == "finished":

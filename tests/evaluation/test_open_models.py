@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,7 +11,7 @@ from geolocate.dataset import open_dataset
 from geolocate.errors import DatasetError, SettingsError
 from geolocate.evaluation import Bootstrap
 from geolocate.evaluation.compare import compare, read_evaluated
-from geolocate.evaluation.open_models import evaluate_open_model, fit_temperature
+from geolocate.evaluation.open_models import evaluate_open_model
 from geolocate.evaluation.study import study_table
 from geolocate.models.open_models import Weights, open_model
 from geolocate.reporting import write_report
@@ -74,25 +73,6 @@ def test_geoclips_positions_are_its_gallerys(root, folder):
     assert len(classes) <= 6
     assert not classes & set(zip(table["predicted_lat"], table["predicted_lon"], strict=True))
     assert metrics["open_model"]["candidates"] > 100
-
-
-def test_a_temperature_makes_sharp_nonsense_unsure_and_keeps_what_is_right():
-    rng = np.random.default_rng(0)
-    classes = rng.integers(0, 5, 400)
-    logits = rng.normal(size=(400, 5)) * 30
-
-    def posterior(temperature, shift=0.0):
-        scaled = (logits + shift * 30 * np.eye(5)[classes]) / temperature
-        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
-
-    nonsense = fit_temperature(posterior, classes)
-    assert nonsense.temperature > 100
-    assert nonsense.nll_after == pytest.approx(np.log(5), abs=0.02)
-    # Logits 30 times too large: the temperature that was planted is found.
-    planted = fit_temperature(lambda temperature: posterior(temperature, 2.0), classes)
-    assert 10 < planted.temperature < 60
-    assert fit_temperature(posterior, classes[:0]).temperature == 1.0
 
 
 def test_without_weights_a_row_says_so_and_nothing_is_written(root, tmp_path, monkeypatch, capsys):

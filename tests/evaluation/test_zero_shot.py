@@ -10,8 +10,10 @@ import pytest
 from geolocate.dataset import PublishRequest, open_dataset, publish
 from geolocate.errors import DatasetError, SettingsError
 from geolocate.evaluation import Bootstrap
+from geolocate.evaluation.val_distance import val_distance
 from geolocate.evaluation.zero_shot import (
     ZeroShotConfig,
+    _names,
     askable,
     caption_features,
     draw_classes,
@@ -152,6 +154,7 @@ def test_a_run_of_one_country_is_asked_about_another_by_its_names(mine):
     write_manifest(pd.concat(rows, ignore_index=True), mine.collection("us") / "manifest" / "0000.parquet")
     publish(mine, PublishRequest(name="us", collections=("us",), top=60, region="us"))
     dataset, run = open_dataset(mine, "us"), load_run(mine, RUNS[0])
+    assert (dataset.classes["caption"] == "City: " + dataset.classes["class_name"]).all()
     result = transfer(mine, run, dataset, bootstrap=FEW)
     assert result["names"] == 3
     assert (result["region"], result["trained_region"]) == ("us", "uk")
@@ -163,3 +166,13 @@ def test_a_run_of_one_country_is_asked_about_another_by_its_names(mine):
     real = replace(dataset, card={**dataset.card, "world": "real"})
     with pytest.raises(DatasetError, match="figures of two worlds are no comparison"):
         transfer(mine, run, real)
+
+
+def test_a_run_with_rich_captions_is_asked_in_its_own_words(mine):
+    dataset = open_dataset(mine, "cities")
+    config = ZeroShotConfig(2, 3, TrainConfig(pixels=64, epochs=1, batch_size=256, captions="rich", seed=9))
+    view = without_classes(dataset, list(draw_classes(trained_classes(dataset), 2, 3)["class_id"]))
+    run = train(mine, view, config.train, "rich", validate=val_distance(view))
+    assert run.classes["caption"].str.contains("where traffic keeps to the left").all()
+    names = _names(dataset, load_region("uk"), trained_classes(dataset), "rich")
+    assert names["caption"].str.startswith("A Street View photo from ").all()
