@@ -26,21 +26,49 @@ def predict(
     emulated: Annotated[
         bool, typer.Option("--emulated", help="Ask a model that was trained on the emulated world.")
     ] = False,
+    area: Annotated[
+        Path | None, typer.Option(help="Write the 50 % and 90 % search areas to this .geojson or .kml file.")
+    ] = None,
+    guess_anyway: Annotated[
+        bool, typer.Option("--guess-anyway", help="Guess where the photographs are unlike all training places.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
-    """Tell where photographs of one place were taken: the five best places, and the spread.
+    """Tell where photographs of one place were taken: the five best places, the spread, the ground to search.
 
-    Example: geolocate predict --emulated north.jpg east.jpg south.jpg
+    Photographs that are too unlike all training places are not guessed at. Example: geolocate predict --emulated
+    --area search.kml north.jpg east.jpg south.jpg
     """
-    from geolocate.serving.predictor import load_predictor, read_photo
+    from geolocate.evaluation.search_area import check_area_path
+    from geolocate.serving.predictor import load_predictor, read_photo, write_search_areas
 
+    if area is not None:
+        check_area_path(area)
     bodies = [read_photo(path) for path in photos]
     predictor = load_predictor(DataRoot(settings_from_environment().data), run)
     prediction = predictor.predict_photos(bodies, emulated=emulated)
+    guessed = guess_anyway or not prediction.refused
+    if area is not None and guessed:
+        write_search_areas(area, prediction)
     if as_json:
-        typer.echo(json.dumps(prediction.to_json(), indent=2, sort_keys=True, ensure_ascii=False))
-    else:
+        told = prediction.to_json() if guessed else prediction.unguessed()
+        typer.echo(json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False))
+        return
+    if prediction.refused:
+        typer.echo(_refusal(prediction, guess_anyway=guess_anyway))
+    if guessed:
         _print(prediction)
+        if area is not None:
+            typer.echo(f"search areas written to {area}")
+
+
+def _refusal(prediction: "Prediction", *, guess_anyway: bool) -> str:
+    """Say why nothing is guessed: one score cannot tell which of the three it is."""
+    likeness = (
+        f"{prediction.in_region:.3f} like the training places, genuine ones {prediction.refuse_below:.3f} or more"
+    )
+    then = "this is a guess all the same:" if guess_anyway else "nothing is guessed; --guess-anyway does"
+    return f"not in this region ({prediction.region}), indoors, or not at street level ({likeness}): {then}"
 
 
 def _print(prediction: "Prediction") -> None:
@@ -58,3 +86,10 @@ def _print(prediction: "Prediction") -> None:
         f"{prediction.radius_90_km:.0f} km",
         highlight=False,
     )
+    for area in prediction.areas:
+        console.print(f"{area.share:.0%} search area: {area.km2:,.0f} km² of land", highlight=False)
+    if not prediction.calibrated:
+        console.print(
+            f"not calibrated: `geolocate model evaluate {prediction.run}` does that, and fits search areas and refusal",
+            highlight=False,
+        )

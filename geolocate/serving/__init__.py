@@ -1,5 +1,12 @@
 """Use a trained model."""
 
-from geolocate.serving.predictor import Photo, Prediction, Predictor, load_predictor, read_photo
+from geolocate.serving.predictor import (
+    Photo,
+    Prediction,
+    Predictor,
+    load_predictor,
+    read_photo,
+    write_search_areas,
+)
 
-__all__ = ["Photo", "Prediction", "Predictor", "load_predictor", "read_photo"]
+__all__ = ["Photo", "Prediction", "Predictor", "load_predictor", "read_photo", "write_search_areas"]

@@ -1,11 +1,11 @@
 """Tell where photographs of one place were taken, with a trained run.
 
-In: the bytes of one or more photographs of one place. Out: the five most probable classes, the point of least
-expected distance, and how far the probability spreads around it.
+In: the bytes of one or more photographs of one place. Out: the five most probable classes, one point, how far the
+probability spreads around it, and the ground to search; or that the photographs do not belong here.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,12 @@ import numpy as np
 import torch
 
 from geolocate.errors import CheckpointError, PictureError
+from geolocate.evaluation.answering import Answering, read_answering
 from geolocate.evaluation.answers import top_classes
 from geolocate.evaluation.decoding import expected_km, least_expected_distance, radius_holding
+from geolocate.evaluation.knn import Candidates, class_candidates
+from geolocate.evaluation.search_area import SearchArea, check_area_path, write_areas
+from geolocate.geography.regions import load_region
 from geolocate.models.image_encoders import ImageEncoder
 from geolocate.records import World
 from geolocate.storage import DataRoot
@@ -44,9 +48,11 @@ class LikelyPlace:
 class Prediction:
     """Where the photographs were probably taken.
 
-    ``lat, lon`` is the point of least expected distance; ``spread_km`` the probability-weighted mean distance to
-    it; ``radius_50_km`` and ``radius_90_km`` hold half and nine tenths of the probability. ``world`` is the one that
-    the model knows.
+    ``lat, lon`` is the best single point; ``spread_km`` the probability-weighted mean distance to it; ``radius_50_km``
+    and ``radius_90_km`` hold half and nine tenths of the probability. ``areas`` are the ground to search, the smallest
+    first. ``world`` is the one that the model knows. ``refused`` says that the photographs are too unlike all training
+    places: ``in_region`` fell below ``refuse_below``, and the rest is a guess. ``calibrated`` is false for a run that
+    was never evaluated: it has no areas, and refuses nothing.
     """
 
     run: str
@@ -59,18 +65,35 @@ class Prediction:
     spread_km: float
     radius_50_km: float
     radius_90_km: float
+    calibrated: bool = False
+    refused: bool = False
+    in_region: float | None = None
+    refuse_below: float | None = None
+    areas: tuple[SearchArea, ...] = ()
+    cell_km: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the prediction as JSON values."""
-        return asdict(self)
+        """Return the prediction as JSON values; areas by their km², since their outline is a file of its own."""
+        areas = [{"share": area.share, "km2": area.km2} for area in self.areas]
+        return {**asdict(self), "areas": areas}
+
+    def unguessed(self) -> dict[str, Any]:
+        """Return what is known of photographs that were refused, as JSON values: no place is named."""
+        told = self.to_json()
+        kept = ("run", "world", "region", "photos", "calibrated", "refused", "in_region", "refuse_below")
+        return {name: told[name] for name in kept}
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A run with its image encoder in memory; captions were encoded once, when it was trained."""
+    """A run with its image encoder in memory; captions and gallery were encoded once, when it was trained.
+
+    ``answering`` is None for a run that was never evaluated.
+    """
 
     run: TrainedRun
     encoder: ImageEncoder
+    answering: Answering | None = None
 
     def predict(self, bodies: Sequence[bytes], *, emulated: bool = False) -> Prediction:
         """Predict from photographs of one place, given as bytes; they are called photo 1, photo 2, … in errors."""
@@ -81,27 +104,45 @@ class Predictor:
     def predict_photos(self, photos: Sequence[Photo], *, emulated: bool = False) -> Prediction:
         """Predict from photographs of one place.
 
-        Raises CheckpointError for a model of the emulated world unless ``emulated``, PictureError when there is no
-        photograph or one cannot be read.
+        A refused prediction still holds the guess; who shows it says so. Raises CheckpointError for a model of the
+        emulated world unless ``emulated``, PictureError when there is no photograph or one cannot be read.
         """
         self._check_world(emulated=emulated)
         if not photos:
             raise PictureError("no photograph given: give one or more of the same place")
         views = self.encoder.encode(torch.stack([self._picture(photo) for photo in photos]))
-        posterior = np.asarray(self.run.posterior([views]), dtype=float)
-        lat, lon = self.run.classes["lat"].to_numpy(float), self.run.classes["lon"].to_numpy(float)
-        at = least_expected_distance(posterior, lat, lon)
+        if self.answering is None:
+            posterior = np.asarray(self.run.posterior([views]), dtype=float)
+            lat, lon = self.run.classes["lat"].to_numpy(float), self.run.classes["lon"].to_numpy(float)
+            at = least_expected_distance(posterior, lat, lon)
+            return self._prediction(len(photos), posterior, class_candidates(posterior, lat, lon), at)
+        belief = self.answering.ask([views])
+        plain = self._prediction(len(photos), belief.posterior, belief.candidates, (belief.lat, belief.lon))
+        return replace(
+            plain,
+            calibrated=True,
+            refused=bool(self.answering.refuses(belief)[0]),
+            in_region=float(belief.in_region[0]),
+            refuse_below=self.answering.card.refuse_below,
+            areas=tuple(self.answering.areas(belief)[0]),
+            cell_km=self.answering.card.cell_km,
+        )
+
+    def _prediction(
+        self, photos: int, posterior: np.ndarray, candidates: Candidates, at: tuple[np.ndarray, np.ndarray]
+    ) -> Prediction:
+        weight, lat, lon = candidates.weight, candidates.lat, candidates.lon
         return Prediction(
             run=self.run.run,
             world=self.run.world,
             region=self.run.region,
-            photos=len(photos),
+            photos=photos,
             places=self._places(posterior),
             lat=float(at[0][0]),
             lon=float(at[1][0]),
-            spread_km=float(expected_km(posterior, lat, lon, at)[0]),
-            radius_50_km=float(radius_holding(0.5, posterior, lat, lon, at)[0]),
-            radius_90_km=float(radius_holding(0.9, posterior, lat, lon, at)[0]),
+            spread_km=float(expected_km(weight, lat, lon, at)[0]),
+            radius_50_km=float(radius_holding(0.5, weight, lat, lon, at)[0]),
+            radius_90_km=float(radius_holding(0.9, weight, lat, lon, at)[0]),
         )
 
     def _check_world(self, *, emulated: bool) -> None:
@@ -129,11 +170,29 @@ class Predictor:
 
 
 def load_predictor(root: DataRoot, run: str | None = None) -> Predictor:
-    """Load a run, or the one that was finished last. Raises CheckpointError when there is none."""
+    """Load a run, or the one that was finished last, with how it answers where that was fitted.
+
+    Raises CheckpointError when there is none, and for a gallery of another encoder or partition.
+    """
     trained = load_run(root, run or latest_run(root))
     encoder = trained.image_encoder()
     encoder.module.eval()
-    return Predictor(trained, encoder)
+    return Predictor(trained, encoder, read_answering(root, trained, encoder.cache_key))
+
+
+def write_search_areas(path: Path, prediction: Prediction) -> None:
+    """Write a prediction's areas as GeoJSON or KML, by the file's name.
+
+    Raises SettingsError for another ending, CheckpointError for a run that has no areas, StorageError where the file
+    cannot be written.
+    """
+    check_area_path(path)
+    if prediction.cell_km is None:
+        raise CheckpointError(
+            f"run {prediction.run!r} has no search areas yet: `geolocate model evaluate {prediction.run}` fits them"
+        )
+    about = f"run {prediction.run}, {prediction.world} world"
+    write_areas(path, load_region(prediction.region), prediction.cell_km, prediction.areas, about)
 
 
 def latest_run(root: DataRoot) -> str:
