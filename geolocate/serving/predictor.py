@@ -20,6 +20,7 @@ from geolocate.evaluation.knn import Candidates, class_candidates
 from geolocate.evaluation.search_area import SearchArea, check_area_path, write_areas
 from geolocate.geography.regions import load_region
 from geolocate.models.image_encoders import ImageEncoder
+from geolocate.models.threads import one_thread
 from geolocate.records import World
 from geolocate.storage import DataRoot
 from geolocate.training.checkpoints import TrainedRun, load_run
@@ -110,7 +111,9 @@ class Predictor:
         self._check_world(emulated=emulated)
         if not photos:
             raise PictureError("no photograph given: give one or more of the same place")
-        views = self.encoder.encode(torch.stack([self._picture(photo) for photo in photos]))
+        # A few pictures: on a busy machine two cores that share them take several times as long as one.
+        with one_thread():
+            views = self.encoder.encode(torch.stack([self._picture(photo) for photo in photos]))
         if self.answering is None:
             posterior = np.asarray(self.run.posterior([views]), dtype=float)
             lat, lon = self.run.classes["lat"].to_numpy(float), self.run.classes["lon"].to_numpy(float)
