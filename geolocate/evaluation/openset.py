@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 Array = NDArray[np.float64]
 
 #: One genuine photograph in twenty is refused, by the calibration blocks' measure.
 REFUSED_SHARE = 0.05
+#: So many blocks at least have to lie below a limit that is read off them.
+_ENOUGH = 5
 
 
 def neighbour_score(similarity: Array) -> Array:
@@ -39,15 +42,21 @@ def max_logit_score(logits: Array) -> Array:
 def refusal_threshold(scores: Array, blocks: NDArray[Any], share: float = REFUSED_SHARE) -> float:
     """Return the score below which about ``share`` of genuine places fall, each block counting alike.
 
-    ``scores`` (N,) and ``blocks`` (N,) are of calibration places. Without any, minus infinity: nothing is refused.
+    ``scores`` (N,) and ``blocks`` (N,) are of calibration places. With few blocks the limit is that of a normal
+    distribution with their mean and spread: the lowest twentieth of twenty places is one place, which may be anything.
+    With fewer than two blocks it is minus infinity: nothing is refused.
     """
-    if not len(scores):
-        return float("-inf")
     _, number, size = np.unique(blocks, return_inverse=True, return_counts=True)
+    if len(size) < 2:
+        return float("-inf")
+    weights = 1.0 / (len(size) * size[number])
+    if len(size) * share < _ENOUGH:
+        mean = float(weights @ scores)
+        spread = np.sqrt(weights @ (scores - mean) ** 2 * len(size) / (len(size) - 1))
+        return mean + float(norm.ppf(share) * spread)
     order = np.argsort(scores, kind="stable")
-    held = np.cumsum(1.0 / (len(size) * size[number[order]]))
     # What is refused lies strictly below: the first place that may not be refused sets the limit.
-    return float(scores[order[int(np.searchsorted(held, share + 1e-12, side="right"))]])
+    return float(scores[order[int(np.searchsorted(np.cumsum(weights[order]), share + 1e-12, side="right"))]])
 
 
 def auroc(inside: Array, outside: Array) -> float:

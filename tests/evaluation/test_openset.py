@@ -27,21 +27,32 @@ def test_the_area_under_the_curve_counts_pairs_and_halves_ties():
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=40), st.floats(0, 0.9))
-def test_no_larger_share_of_genuine_places_is_refused_than_was_allowed(scores, share):
-    values = np.array(scores)
-    limit = refusal_threshold(values, np.arange(len(values)), share)
-    assert (values < limit).mean() <= share + 1e-9
-    assert (values <= limit).mean() >= share - 1e-9
+@given(st.integers(0, 10_000), st.integers(100, 300))
+def test_no_larger_share_of_genuine_places_is_refused_than_was_allowed(seed, count):
+    scores = np.random.default_rng(seed).integers(0, 50, count).astype(float)
+    limit = refusal_threshold(scores, np.arange(count), 0.05)
+    assert (scores < limit).mean() <= 0.05 + 1e-9
+    assert (scores <= limit).mean() >= 0.05 - 1e-9
 
 
 def test_a_block_of_many_places_does_not_set_the_limit_alone():
-    # Ninety places of one block are dull, each of nine blocks has one bright place: a tenth of the blocks is refused.
-    scores = np.array([0.0] * 90 + [1.0] * 9)
-    blocks = np.array([0] * 90 + list(range(1, 10)))
-    assert refusal_threshold(scores, blocks, 0.1) == 1.0
-    assert refusal_threshold(scores, np.arange(99), 0.1) == 0.0
+    # 900 dull places stand in one block of 100: a hundredth of the ground, so the limit is that of the bright ones.
+    scores, blocks = np.array([0.0] * 900 + [1.0] * 99), np.array([0] * 900 + list(range(1, 100)))
+    assert refusal_threshold(scores, blocks, 0.05) == 1.0
+    assert refusal_threshold(scores, np.arange(999), 0.05) == 0.0
+
+
+def test_few_blocks_are_not_ruled_by_their_worst_place():
+    # Mean 5.5 and standard deviation 3.0277 of 1 … 10; the normal distribution's twentieth lies 1.6449 of them below.
+    scores = np.arange(1.0, 11.0)
+    assert refusal_threshold(scores, np.arange(10)) == pytest.approx(5.5 - 1.6449 * 3.0277, abs=1e-3)
+    # Twice the same places in each block say nothing more.
+    assert refusal_threshold(np.repeat(scores, 2), np.repeat(np.arange(10), 2)) == pytest.approx(0.52, abs=0.01)
+
+
+def test_nothing_is_refused_where_nothing_is_known():
     assert refusal_threshold(np.empty(0), np.empty(0)) == -np.inf
+    assert refusal_threshold(np.array([1.0, 2.0]), np.array(["a", "a"])) == -np.inf
 
 
 def test_risk_is_the_mean_of_the_surest():
