@@ -35,6 +35,7 @@ def zero_shot(
         str | None,
         typer.Option(help="A finished run of another region, asked by the captions of the dataset."),
     ] = None,
+    captions: Annotated[str, typer.Option(help="What names the classes: study, streetclip or rich.")] = "study",
     as_json: AsJson = False,
 ) -> None:
     """Ask about classes that were held out of training and are named by caption only, beside chance among them.
@@ -45,14 +46,15 @@ def zero_shot(
     from geolocate.dataset.versions import open_dataset
     from geolocate.evaluation import zero_shot as asking
     from geolocate.training import load_run
-    from geolocate.training.config import TrainConfig
+    from geolocate.training.config import config_from_options
 
+    chosen = config_from_options("default", {"seed": seed, "captions": captions})
     root = DataRoot(settings_from_environment().data)
     version = open_dataset(root, dataset)
     if run is not None:
         result = asking.transfer(root, load_run(root, run), version)
     else:
-        config = asking.ZeroShotConfig(held_out, seed, TrainConfig(seed=seed))
+        config = asking.ZeroShotConfig(held_out, seed, chosen)
         result = asking.zero_shot(root, version, config)
     if as_json:
         typer.echo(json.dumps(result, indent=2, sort_keys=True, ensure_ascii=False))

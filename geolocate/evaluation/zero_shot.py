@@ -75,7 +75,8 @@ def zero_shot(
     config = config or ZeroShotConfig()
     held = draw_classes(trained_classes(dataset), config.held_out, config.seed)
     view = without_classes(dataset, list(held["class_id"]))
-    run = f"zero-shot-{dataset.ref.name[:50]}-{dataset.ref.version[:8]}-h{config.held_out}-s{config.seed}"
+    words = "" if config.train.captions == "study" else f"-{config.train.captions}"
+    run = f"zero-shot-{dataset.ref.name[:50]}-{dataset.ref.version[:8]}-h{config.held_out}{words}-s{config.seed}"
     trained = train(root, view, config.train, run, progress, val_distance(view))
     region = region_of(dataset, run)
     rows = askable(dataset, view, list(held["class_id"]), region)

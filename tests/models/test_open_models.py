@@ -13,6 +13,7 @@ from geolocate.dataset.captions import class_facts
 from geolocate.dataset.classes import classes_at
 from geolocate.errors import EncoderError, PictureError, WeightsAbsentError
 from geolocate.geography.boundaries import boundary_of
+from geolocate.geography.distances import haversine_km
 from geolocate.geography.places import top_places
 from geolocate.geography.regions import load_region
 from geolocate.models.features import image_features
@@ -105,9 +106,11 @@ def test_streetclip_goes_by_unit_first(folder, facts, images):
     units = sorted(set(facts["admin1"]))
     assert clipped.candidates == len(units) + 30
     posterior = clipped.posterior(images, 1.0)
-    first = (clipped.scale * images.double() @ clipped.units.double().T).softmax(dim=1).numpy()
+    before = torch.tensor([(facts["admin1"] == unit).sum() for unit in units]).log()
+    first = (clipped.scale * images.double() @ clipped.units.double().T + before).softmax(dim=1).numpy()
     for number, unit in enumerate(units):
         assert np.allclose(posterior[:, (facts["admin1"] == unit).to_numpy()].sum(axis=1), first[:, number])
+    assert np.allclose(clipped.posterior(images, 1e9), 1 / 30)  # unsure of everything, all classes are alike
 
 
 def test_geoclip_points_only_at_coordinates_of_the_region(geoclip):
@@ -116,6 +119,15 @@ def test_geoclip_points_only_at_coordinates_of_the_region(geoclip):
     assert clipped.candidates == whole.sum() < len(whole)
     lat, lon = clipped.positions(torch.randn(20, 512, generator=torch.Generator().manual_seed(0)), 1.0)
     assert boundary_of(UK).contains(lat, lon).all()
+
+
+def test_an_unsure_gallery_answers_with_its_middle(geoclip):
+    """At an endless temperature all coordinates weigh alike, and the answer is the medoid, whatever the picture."""
+    _, clipped = geoclip
+    lat, lon = clipped.positions(torch.randn(5, 512, generator=torch.Generator().manual_seed(1)), 1e9)
+    km = haversine_km(clipped.lat[:, None], clipped.lon[:, None], clipped.lat[None], clipped.lon[None]).mean(axis=0)
+    assert np.allclose(lat, clipped.lat[km.argmin()])
+    assert np.allclose(lon, clipped.lon[km.argmin()])
 
 
 def test_geoclips_own_parts_recognise_a_place(geoclip, facts):

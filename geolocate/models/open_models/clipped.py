@@ -22,9 +22,9 @@ from geolocate.models.open_models.catalogue import GalleryEncoder, OpenModel
 
 Array = NDArray[np.float64]
 
-#: Gallery points that a position is chosen among: the most probable ones of each panorama.
-_CANDIDATES = 128
-_PLACES_AT_ONCE = 256
+#: So much of a gallery is compared with all of it at a time, for so many places.
+_CANDIDATES = 256
+_PLACES_AT_ONCE = 1024
 
 
 class Clipped(Protocol):
@@ -90,7 +90,8 @@ class Prompts:
 class TwoSteps:
     """StreetCLIP's two prompts: first which unit, ``[U, D]``, then which class within it; ``unit`` [C] of each class.
 
-    The probability of a class is its unit's times its own among the unit's classes.
+    The probability of a class is its unit's times its own among the unit's classes. Before anything is seen a unit is as
+    likely as it has classes: were all units alike, Wales with two cities would weigh as much as England with thirty.
     """
 
     units: torch.Tensor
@@ -105,7 +106,8 @@ class TwoSteps:
 
     def posterior(self, images: torch.Tensor, temperature: float) -> Array:
         """First step times second step."""
-        first = (_logits(images, self.units, self.scale) / temperature).softmax(dim=1)
+        before = self.unit.bincount(minlength=len(self.units)).double().log()
+        first = (_logits(images, self.units, self.scale) / temperature + before).softmax(dim=1)
         logits = _logits(images, self.classes, self.scale) / temperature
         within = torch.zeros_like(logits)
         for number in range(len(self.units)):
@@ -139,9 +141,9 @@ class Gallery:
         return _numpy(shares.new_zeros(len(shares), self.classes).index_add_(1, self.owner, shares))
 
     def positions(self, images: torch.Tensor, temperature: float) -> tuple[Array, Array]:
-        """Answer with the coordinate that is nearest on average, among and weighted by the most probable ones."""
+        """Answer with the coordinate of the gallery that is nearest, on average, to all of it as it is weighted."""
         found = [
-            self._nearest_on_average(self._shares(images[start : start + _PLACES_AT_ONCE], temperature))
+            self._nearest_on_average(self._shares(images[start : start + _PLACES_AT_ONCE], temperature).numpy())
             for start in range(0, len(images), _PLACES_AT_ONCE)
         ]
         best = np.concatenate(found) if found else np.empty(0, dtype=np.intp)
@@ -150,14 +152,16 @@ class Gallery:
     def _shares(self, images: torch.Tensor, temperature: float) -> torch.Tensor:
         return (_logits(images, self.points, self.scale) / temperature).softmax(dim=1)
 
-    def _nearest_on_average(self, shares: torch.Tensor) -> NDArray[np.intp]:
-        weights, chosen = shares.topk(min(_CANDIDATES, self.candidates), dim=1)
-        rows = []
-        for weight, candidates in zip(weights.numpy(), chosen.numpy(), strict=True):
-            lat, lon = self.lat[candidates], self.lon[candidates]
-            km = haversine_km(lat[:, None], lon[:, None], lat[None], lon[None])
-            rows.append(candidates[(km @ weight).argmin()])
-        return np.asarray(rows, dtype=np.intp)
+    def _nearest_on_average(self, shares: Array) -> NDArray[np.intp]:
+        """Compare all coordinates, some at a time; of the most probable ones alone, an unsure answer would be random."""
+        best, least = np.zeros(len(shares), dtype=np.intp), np.full(len(shares), np.inf)
+        for start in range(0, self.candidates, _CANDIDATES):
+            lat, lon = self.lat[start : start + _CANDIDATES], self.lon[start : start + _CANDIDATES]
+            expected = shares @ haversine_km(self.lat[:, None], self.lon[:, None], lat[None], lon[None])
+            nearest = expected.argmin(axis=1)
+            km = np.take_along_axis(expected, nearest[:, None], axis=1)[:, 0]
+            best, least = np.where(km < least, start + nearest, best), np.minimum(km, least)
+        return best
 
 
 def _gallery(gallery: GalleryEncoder, model: OpenModel, region: Region, facts: pd.DataFrame) -> Gallery:
