@@ -90,8 +90,8 @@ class Prompts:
 class TwoSteps:
     """StreetCLIP's two prompts: first which unit, ``[U, D]``, then which class within it; ``unit`` [C] of each class.
 
-    The probability of a class is its unit's times its own among the unit's classes. Before anything is seen a unit is as
-    likely as it has classes: were all units alike, Wales with two cities would weigh as much as England with thirty.
+    The probability of a class is its unit's times its own among the unit's classes. Before anything is seen a unit is
+    as likely as it has classes: were all units alike, Wales with two cities would weigh as much as England with thirty.
     """
 
     units: torch.Tensor
@@ -153,7 +153,7 @@ class Gallery:
         return (_logits(images, self.points, self.scale) / temperature).softmax(dim=1)
 
     def _nearest_on_average(self, shares: Array) -> NDArray[np.intp]:
-        """Compare all coordinates, some at a time; of the most probable ones alone, an unsure answer would be random."""
+        """Compare all coordinates, some at a time; among the likeliest alone, an unsure answer would be random."""
         best, least = np.zeros(len(shares), dtype=np.intp), np.full(len(shares), np.inf)
         for start in range(0, self.candidates, _CANDIDATES):
             lat, lon = self.lat[start : start + _CANDIDATES], self.lon[start : start + _CANDIDATES]
