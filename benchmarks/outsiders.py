@@ -109,7 +109,7 @@ def main() -> None:
     rows = open_dataset(root, str(run.dataset)).rows("val").sort_values(["panorama_id", "heading"])
     val = scores_of(answering, place_features(root, encoder, rows))
     test = pd.read_parquet(run.path / "predictions.parquet")["in_region"].to_numpy(float)
-    limit = answering.card.refuse_below
+    limits = answering.card.refuse_below or (-np.inf,)
     table = Table(title=f"AUROC of run {asked.run}, {run.world} world; {asked.places} outsiders of each kind")
     for column in ("outsiders", *(f"{name} (val)" for name in val), "likeness (test)", "refused, %"):
         table.add_column(column, justify="left" if column == "outsiders" else "right")
@@ -117,12 +117,11 @@ def main() -> None:
         found = scores_of(answering, encoded(answering, pictures))
         likeness = next(iter(found.values()))
         figures = [auroc(val[score], found[score]) for score in val] + [auroc(test, likeness)]
-        refused = 100 * float((likeness < (-np.inf if limit is None else limit)).mean())
-        table.add_row(name, *(f"{figure:.3f}" for figure in figures), f"{refused:.0f}")
+        limit = limits[min(len(pictures[0]), len(limits)) - 1]
+        table.add_row(name, *(f"{figure:.3f}" for figure in figures), f"{100 * float((likeness < limit).mean()):.0f}")
     own = next(iter(val.values()))
     for name, scores in (("val panoramas", own), ("test panoramas", test)):
-        refused = 100 * float((scores < (-np.inf if limit is None else limit)).mean())
-        table.add_row(name, *("" for _ in range(5)), f"{refused:.0f}")
+        table.add_row(name, *("" for _ in range(5)), f"{100 * float((scores < limits[-1]).mean()):.0f}")
     Console(width=150).print(table)
 
 

@@ -49,7 +49,7 @@ def answer_quality(answering: Answering, belief: Belief, truth: Truth) -> dict[s
         "recall_by_area": recall_by_area(searched, [*RECALL_AT_KM2, float(ground.area_km2.sum())]),
         "refusal": {
             "score": "likeness of the tenth nearest training place",
-            "refuse_below": card.refuse_below,
+            "refuse_below": list(card.refuse_below),
             "refused": float(answering.refuses(belief).mean()),
             # How the mean distance falls when only the surest are answered, by either measure of sureness.
             "risk_coverage_area_km": {

@@ -73,8 +73,9 @@ class Threshold(BaseModel):
 class AnsweringCard(BaseModel):
     """What ``answering.json`` holds: everything that was fitted, on what, and for which checkpoint.
 
-    ``class_thresholds`` and ``area_thresholds`` are those of sets of classes and of search areas. ``refuse_below`` is
-    None where nothing is refused.
+    ``class_thresholds`` and ``area_thresholds`` are those of sets of classes and of search areas. ``refuse_below`` has
+    a limit for places of one view, of two, …: one picture is less like a training place of three than three are. It is
+    empty where nothing is refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,7 +96,7 @@ class AnsweringCard(BaseModel):
     area_thresholds: tuple[Threshold, ...]
     cell_km: float
     bandwidth_km: float
-    refuse_below: float | None
+    refuse_below: tuple[float, ...]
     files: dict[str, str]
 
 
@@ -105,7 +106,8 @@ class Belief:
 
     ``posterior`` [P, C] is calibrated and refined, and sums to 1 a row. ``lat, lon`` [P] is the answer. ``candidates``
     are what it was decoded from. ``in_region`` [P] is the open-set score: the higher, the surer that the place belongs
-    to the region. ``classes`` [P, C] and ``near`` (numbers and weights [P, K] of gallery places) sum to 1 together.
+    to the region, of which ``views`` [P] were seen. ``classes`` [P, C] and ``near`` (numbers and weights [P, K] of
+    gallery places) sum to 1 together.
     """
 
     posterior: Array
@@ -113,6 +115,7 @@ class Belief:
     lon: Array
     candidates: Candidates
     in_region: Array
+    views: NDArray[np.intp]
     classes: Array
     near: tuple[NDArray[np.int64], Array]
 
@@ -122,7 +125,7 @@ class Belief:
         candidates = Candidates(drawn.weight[rows], drawn.lat[rows], drawn.lon[rows])
         near = self.near[0][rows], self.near[1][rows]
         plain = self.posterior[rows], self.lat[rows], self.lon[rows]
-        return Belief(*plain, candidates, self.in_region[rows], self.classes[rows], near)
+        return Belief(*plain, candidates, self.in_region[rows], self.views[rows], self.classes[rows], near)
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,12 @@ class Answering:
 
     def refuses(self, belief: Belief) -> NDArray[np.bool_]:
         """Say of each place [P] whether it is too unlike all training places to be answered."""
-        limit = self.card.refuse_below
-        return np.asarray(belief.in_region < (-np.inf if limit is None else limit))
+        return np.asarray(belief.in_region < self.limits(belief))
+
+    def limits(self, belief: Belief) -> Array:
+        """Return the open-set score [P] below which each place is refused, by how many of its views were seen."""
+        known = np.array(self.card.refuse_below or (-np.inf,))
+        return np.asarray(known[np.minimum(belief.views, len(known)) - 1])
 
     def areas(self, belief: Belief) -> list[list[SearchArea]]:
         """Return the areas that hold each place with the probabilities of ``search_area.LEVELS``."""
@@ -167,10 +174,14 @@ class Answering:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a run and its gallery say of P places, before anything that is fitted: ``posterior`` [P, C]."""
+    """What a run and its gallery say of P places of ``views`` [P] each, before anything that is fitted.
+
+    ``posterior`` is [P, C].
+    """
 
     posterior: Array
     found: Neighbours
+    views: NDArray[np.intp]
 
 
 def ask_run(
@@ -182,7 +193,8 @@ def ask_run(
     """Ask the run for its posterior and the gallery, given with its index, for the most similar places."""
     places, index = gallery
     found = nearest(index, places.queries(features), max(OPEN_SET_NEIGHBOURS, KnnConfig().neighbours))
-    return Asked(np.asarray(run.posterior(features, azimuths), dtype=float), found)
+    views = np.array([len(place) for place in features], dtype=np.intp)
+    return Asked(np.asarray(run.posterior(features, azimuths), dtype=float), found, views)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +219,13 @@ def believe(run: TrainedRun, gallery: Gallery, asked: Asked, settings: Settings)
     together = classes.copy()
     np.add.at(together, (np.arange(len(together))[:, None], gallery.classes[found.number]), weights * knn.share)
     at = DECODERS[settings.decoder](candidates.weight, candidates.lat, candidates.lon)
-    score = neighbour_score(asked.found.similarity[:, :OPEN_SET_NEIGHBOURS].astype(float))
-    return Belief(together, *at, candidates, score, classes, (found.number, weights * knn.share))
+    near = found.number, weights * knn.share
+    return Belief(together, *at, candidates, likeness(asked.found), asked.views, classes, near)
+
+
+def likeness(found: Neighbours) -> Array:
+    """Return the open-set score (P,) of places by their neighbours."""
+    return neighbour_score(found.similarity[:, :OPEN_SET_NEIGHBOURS].astype(float))
 
 
 def is_fitted(run: TrainedRun) -> bool:

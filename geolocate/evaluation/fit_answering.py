@@ -7,6 +7,7 @@ areas, and the score below which an answer is refused. Test rows are never read 
 
 import logging
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from geolocate.dataset.versions import DatasetVersion, open_dataset
 from geolocate.errors import CheckpointError
 from geolocate.evaluation.answering import (
     ANSWERING,
+    OPEN_SET_NEIGHBOURS,
     Answering,
     AnsweringCard,
     Asked,
@@ -27,12 +29,13 @@ from geolocate.evaluation.answering import (
     Threshold,
     ask_run,
     believe,
+    likeness,
 )
 from geolocate.evaluation.calibration import Calibration, fit_calibration
 from geolocate.evaluation.conformal import block_quantile, class_scores, covered_n
 from geolocate.evaluation.decoding import DEFAULT_DECODER
 from geolocate.evaluation.gallery import Gallery, build_gallery, place_features, save_gallery
-from geolocate.evaluation.knn import KnnConfig, search_index
+from geolocate.evaluation.knn import KnnConfig, nearest, search_index
 from geolocate.evaluation.openset import refusal_threshold
 from geolocate.evaluation.search_area import (
     BANDWIDTHS_KM,
@@ -55,8 +58,10 @@ logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
+#: Views of a place of which every selection is tried.
+_VIEWS = 4
 #: What is tried on val ground; the first of equals is taken, so that neighbours have to earn their say.
-_SHARES, _SOFTNESS = (0.25, 0.5, 0.75), (0.05, 0.1, 0.2)
+_SHARES, _SOFTNESS = (0.25, 0.5, 0.75), (0.01, 0.03, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +79,14 @@ STUDY = AnsweringConfig(decoder="argmax", calibrate=False, neighbours=False)
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the ground, asked: P places with their classes, blocks and positions in degrees."""
+    """One part of the ground, asked: P places with their classes, blocks, positions in degrees, and views."""
 
     asked: Asked
     classes: NDArray[np.intp]
     blocks: NDArray[np.str_]
     lat: Array
     lon: Array
+    features: list[torch.Tensor]
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -130,7 +136,6 @@ class _Fitting:
         cell_km = usual_cell_km(self.region)
         bandwidth = self._bandwidth(val, self._belief(val, known.temperature, knn), cell_km)
         belief = self._belief(calibration, known.temperature, knn)
-        refuse = refusal_threshold(belief.in_region, calibration.blocks)
         return AnsweringCard(
             run=self.run.run,
             dataset=asdict(self.run.dataset),
@@ -147,7 +152,7 @@ class _Fitting:
             area_thresholds=_thresholds(self._area_scores(calibration, belief, cell_km, bandwidth), calibration.blocks),
             cell_km=cell_km,
             bandwidth_km=bandwidth,
-            refuse_below=refuse if np.isfinite(refuse) else None,
+            refuse_below=_limits(self.gallery, calibration),
             files=files,
         )
 
@@ -203,6 +208,17 @@ def _thresholds(scores: Array, blocks: NDArray[np.str_]) -> tuple[Threshold, ...
     )
 
 
+def _limits(gallery: Gallery, part: Part) -> tuple[float, ...]:
+    """Find the limits of refusal for places of one view, of two, …, as many as the places of the part have."""
+    index, limits = search_index(gallery.features), []
+    for count in range(1, min(_VIEWS, max((len(place) for place in part.features), default=0)) + 1):
+        seen = [list(combinations(range(min(len(place), _VIEWS)), count)) for place in part.features]
+        queries = [place[list(views)] for place, some in zip(part.features, seen, strict=True) for views in some]
+        found = nearest(index, gallery.queries(queries), OPEN_SET_NEIGHBOURS)
+        limits.append(refusal_threshold(likeness(found), np.repeat(part.blocks, [len(some) for some in seen])))
+    return tuple(limits) if np.isfinite(limits).all() else ()
+
+
 def _asked(
     root: DataRoot, run: tuple[TrainedRun, Gallery], dataset: DatasetVersion, part: str, progress: Progress | None
 ) -> Part:
@@ -221,4 +237,5 @@ def _asked(
         panoramas["block_id"].to_numpy(str),
         panoramas["lat"].to_numpy(float),
         panoramas["lon"].to_numpy(float),
+        features,
     )

@@ -6,6 +6,7 @@ of another encoder or partition is refused, and so is one with a panorama that a
 pictures in its gallery a model scored 21.4 % within 1 km where without it had 6.7 %.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +41,11 @@ _COLUMNS = ["panorama_id", "source_id", "creator", "lat", "lon", "class_id", "cl
 class Gallery:
     """G training panoramas: ``features`` [G, D] of length 1, and ``panoramas`` with one row each.
 
-    ``centre`` [D] is the mean of all views; it was taken off before the features were brought to length 1, since
-    features that are never negative all point the same way. ``encoder`` is the cache key of what made the features.
+    ``encoder`` is the cache key of what made the features. Their mean is not taken off: what a photograph has in common
+    with all streets is what tells it from noise and from rooms.
     """
 
     features: Floats
-    centre: Floats
     panoramas: pd.DataFrame
     encoder: str
     partition_version: str
@@ -65,7 +65,7 @@ class Gallery:
 
     def queries(self, places: Sequence[torch.Tensor]) -> Floats:
         """Bring the features of places, ``[V_i, D]`` each, to where those of the gallery are: ``[P, D]``."""
-        return _fused(places, self.centre)
+        return _fused(places) if places else self.features[:0]
 
 
 def build_gallery(
@@ -82,10 +82,9 @@ def build_gallery(
     check_rights(rows, "train")
     encoder = run.image_encoder()
     places = place_features(root, encoder, rows, progress)
-    centre = torch.cat(places).double().mean(dim=0).float().numpy()
     panoramas = one_a_panorama(rows).sort_values("panorama_id", ignore_index=True)
     panoramas["class_index"] = pd.Index(run.classes["class_id"]).get_indexer(pd.Index(panoramas["class_id"]))
-    gallery = Gallery(_fused(places, centre), centre, panoramas[_COLUMNS], encoder.cache_key, dataset.partition_version)
+    gallery = Gallery(_fused(places), panoramas[_COLUMNS], encoder.cache_key, dataset.partition_version)
     check_gallery(gallery, load_region(dataset.region), dataset)
     return gallery
 
@@ -132,12 +131,13 @@ _WHERE = {
 
 def save_gallery(folder: Path, gallery: Gallery) -> dict[str, str]:
     """Write the gallery into a run's folder, and return its files with their hashes."""
-    tensors = {"features": torch.from_numpy(gallery.features), "centre": torch.from_numpy(gallery.centre)}
+    tensors = {"features": torch.from_numpy(gallery.features)}
     facts = {"encoder": gallery.encoder, "partition_version": gallery.partition_version}
     with atomic_write(folder / PANORAMAS) as file:
         gallery.panoramas.to_parquet(file, index=False)
     with atomic_write(folder / FEATURES) as file:
-        file.write(save(tensors, metadata=facts))
+        # One entry: the library writes several in the order of chance, and the file has to be the same to the byte.
+        file.write(save(tensors, metadata={"gallery": json.dumps(facts)}))
     return {name: sha256_of_file(folder / name) for name in (FEATURES, PANORAMAS)}
 
 
@@ -149,11 +149,10 @@ def load_gallery(root: DataRoot, folder: Path, region: Region, encoder: str) -> 
     """
     try:
         with safe_open(folder / FEATURES, framework="pt") as file:
-            facts = dict(file.metadata() or {})
+            facts = json.loads((file.metadata() or {})["gallery"])
         tensors = load_file(folder / FEATURES)
         panoramas = pd.read_parquet(folder / PANORAMAS)
-        arrays = tensors["features"].numpy(), tensors["centre"].numpy()
-        gallery = Gallery(*arrays, panoramas, facts["encoder"], facts["partition_version"])
+        gallery = Gallery(tensors["features"].numpy(), panoramas, facts["encoder"], facts["partition_version"])
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise CheckpointError(f"the gallery in {folder} is damaged ({error}): {_AGAIN}") from error
     for what, met, wanted in (
@@ -178,13 +177,11 @@ def _remembered(root: DataRoot, gallery: Gallery) -> Gallery:
     if not gone.any():
         return gallery
     kept = gallery.panoramas[~gone].reset_index(drop=True)
-    return Gallery(gallery.features[~gone], gallery.centre, kept, gallery.encoder, gallery.partition_version)
+    return Gallery(gallery.features[~gone], kept, gallery.encoder, gallery.partition_version)
 
 
-def _fused(places: Sequence[torch.Tensor], centre: Floats) -> Floats:
-    """Give the mean of each place's views, less the centre, at length 1."""
-    if not places:
-        return np.empty((0, len(centre)), dtype=np.float32)
-    means = np.stack([place.float().mean(dim=0).numpy() for place in places]) - centre
+def _fused(places: Sequence[torch.Tensor]) -> Floats:
+    """Give the mean of each place's views at length 1."""
+    means = np.stack([place.float().mean(dim=0).numpy() for place in places])
     length = np.linalg.norm(means, axis=1, keepdims=True)
     return np.asarray(means / np.where(length > 0, length, 1.0), dtype=np.float32)

@@ -37,7 +37,7 @@ class KnnConfig:
 
     share: float = 0.5
     neighbours: int = 20
-    softness: float = 0.05
+    softness: float = 0.03
 
     def __post_init__(self) -> None:
         if not (0 <= self.share <= 1 and self.neighbours >= 1 and self.softness > 0):

@@ -120,13 +120,14 @@ class Predictor:
             at = least_expected_distance(posterior, lat, lon)
             return self._prediction(len(photos), posterior, class_candidates(posterior, lat, lon), at)
         belief = self.answering.ask([views])
+        limit = float(self.answering.limits(belief)[0])
         plain = self._prediction(len(photos), belief.posterior, belief.candidates, (belief.lat, belief.lon))
         return replace(
             plain,
             calibrated=True,
             refused=bool(self.answering.refuses(belief)[0]),
             in_region=float(belief.in_region[0]),
-            refuse_below=self.answering.card.refuse_below,
+            refuse_below=limit if np.isfinite(limit) else None,
             areas=tuple(self.answering.areas(belief)[0]),
             cell_km=self.answering.card.cell_km,
         )

@@ -93,12 +93,16 @@ def geoclip(folder, facts):
 @pytest.mark.parametrize("name", list(OPEN_MODELS))
 def test_probabilities_sum_to_one_and_a_temperature_makes_them_less_sure(folder, facts, images, geoclip, name):
     clipped = geoclip[1] if name == "geoclip" else clip_to_region(open_model(name, Weights(folder)), UK, facts)
-    given = images if name != "geoclip" else torch.nn.functional.normalize(torch.randn(8, 512), dim=1)
+    given = (
+        images
+        if name != "geoclip"
+        else torch.nn.functional.normalize(torch.randn(8, 512, generator=torch.Generator().manual_seed(2)), dim=1)
+    )
     sure, unsure = clipped.posterior(given, 1.0), clipped.posterior(given, 50.0)
     assert sure.shape == (8, 30)
     assert np.allclose(sure.sum(axis=1), 1)
     assert np.allclose(unsure.sum(axis=1), 1)
-    assert unsure.max(axis=1).mean() < sure.max(axis=1).mean()
+    assert np.ptp(unsure, axis=0).max() < np.ptp(sure, axis=0).max()  # what is seen matters less
 
 
 def test_streetclip_goes_by_unit_first(folder, facts, images):

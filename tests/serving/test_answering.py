@@ -7,7 +7,6 @@ from dataclasses import replace
 import geopandas as gpd
 import numpy as np
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from geolocate.cli import build
@@ -19,7 +18,6 @@ from geolocate.serving import load_predictor, write_search_areas
 from geolocate.storage import read_json, write_json
 from geolocate.training.checkpoints import load_run
 from tests.evaluation.trained import CITIES, RUNS, picture
-from tests.serving.outsiders import KINDS, outsider
 
 BRISTOL = 2
 RUN = "fitted"
@@ -93,46 +91,6 @@ def test_the_study_answers_with_the_class_that_its_softmax_prefers(root, spoilt,
     assert (prediction.lat, prediction.lon) == (best.lat, best.lon)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_street_is_refused(fitted, predictor, kind):
-    belief = fitted.ask(_encoded(predictor, [[outsider(kind, seed)] for seed in range(6)]))
-    assert fitted.refuses(belief).sum() >= 5
-    assert predictor.predict([outsider(kind, 0)], emulated=True).refused
-
-
-def test_most_genuine_places_are_not_refused(fitted, predictor):
-    rng = np.random.default_rng(7)
-    hues = [number / len(CITIES) for number in range(len(CITIES)) for _ in "ab"]
-    belief = fitted.ask(_encoded(predictor, [[picture(hue, rng) for _ in range(3)] for hue in hues]))
-    assert fitted.refuses(belief).sum() <= 4
-
-
-def test_a_refusal_is_a_clear_line_and_no_place_is_named(root, fitted, tmp_path, monkeypatch):
-    monkeypatch.setenv("GEOLOCATE_DATA", str(root.path))
-    file = _file(tmp_path / "noise.jpg", outsider("noise", 1))
-    arguments = ["predict", "--run", RUN, "--emulated", str(file)]
-    said = CliRunner().invoke(build(), arguments)
-    assert said.exit_code == 0
-    assert said.output.startswith("not in this region (uk), indoors, or not at street level")
-    assert len(said.output.strip().splitlines()) == 1
-    told = json.loads(CliRunner().invoke(build(), [*arguments, "--json"]).output)
-    assert told["refused"] is True
-    assert told["in_region"] < told["refuse_below"]
-    assert not {"lat", "lon", "places", "areas"} & set(told)
-
-
-def test_guess_anyway_guesses_and_still_says_so(root, fitted, tmp_path, monkeypatch):
-    monkeypatch.setenv("GEOLOCATE_DATA", str(root.path))
-    file = _file(tmp_path / "noise.jpg", outsider("noise", 1))
-    arguments = ["predict", "--run", RUN, "--emulated", "--guess-anyway", str(file)]
-    said = CliRunner().invoke(build(), arguments)
-    assert "this is a guess all the same" in said.output
-    assert "best single point" in said.output
-    told = json.loads(CliRunner().invoke(build(), [*arguments, "--json"]).output)
-    assert told["refused"] is True
-    assert len(told["places"]) == 5
-
-
 @pytest.mark.parametrize("ending", ["geojson", "kml"])
 def test_the_command_writes_the_search_areas(root, fitted, files, tmp_path, monkeypatch, ending):
     monkeypatch.setenv("GEOLOCATE_DATA", str(root.path))
@@ -198,11 +156,6 @@ def test_neighbours_are_chosen_on_val_ground_and_have_to_earn_their_say(fitted):
     best = min(tried, key=lambda one: one["val_mean_km"])
     assert tried[0]["share"] == 0
     assert fitted.card.knn == KnnConfig(best["share"], int(best["neighbours"]), best["softness"])
-
-
-def _encoded(predictor, places):
-    bodies = [body for place in places for body in place]
-    return torch.split(predictor.encoder.encode_bodies(bodies), [len(place) for place in places])
 
 
 def _file(path, body):
