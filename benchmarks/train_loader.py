@@ -24,13 +24,16 @@ from geolocate.training.loader import Loader, packing
 SIDE, BATCH, WORKERS = 224, 64, 2
 
 
-def loaders(folder: Path, count: int, rounds: int = 3) -> list[dict[str, Any]]:
-    """Pictures a second of both, in turns: first epochs with packing, later ones without."""
+def loaders(folder: Path, count: int, rounds: int = 3, workers: int = WORKERS) -> list[dict[str, Any]]:
+    """Pictures a second of both, in turns: first epochs with packing, later ones without.
+
+    ``workers`` are ImageFolder's processes, 0 for none: they need shared memory, which not every container has.
+    """
     root, hashes, by_class = make_pictures(folder, count)
     encoder = image_encoder("resnet50=random", SIDE)
     theirs, firsts, laters = [], [], []
     for number in range(rounds):
-        theirs.append(_rate(_image_folder(by_class, encoder, seed=number), count))
+        theirs.append(_rate(_image_folder(by_class, encoder, number, workers), count))
         started = time.perf_counter()
         loader = Loader(pack_pictures(root, packing(SIDE), hashes), encoder, WORKERS)
         _through(loader.batches(_batches(count, number)))
@@ -50,11 +53,11 @@ def loaders(folder: Path, count: int, rounds: int = 3) -> list[dict[str, Any]]:
     ]
 
 
-def _image_folder(folder: Path, encoder: Any, seed: int) -> DataLoader[Any]:
+def _image_folder(folder: Path, encoder: Any, seed: int, workers: int) -> DataLoader[Any]:
     steps = [transforms.Resize(SIDE), transforms.CenterCrop(SIDE), transforms.ToTensor()]
     dataset = ImageFolder(str(folder), transforms.Compose([*steps, transforms.Normalize(encoder.mean, encoder.std)]))
     generator = torch.Generator().manual_seed(seed)
-    return DataLoader(dataset, BATCH, shuffle=True, num_workers=WORKERS, generator=generator)
+    return DataLoader(dataset, BATCH, shuffle=True, num_workers=workers, generator=generator)
 
 
 def _batches(count: int, seed: int) -> list[np.ndarray]:

@@ -31,15 +31,20 @@ from geolocate.training.learner import Learner
 from geolocate.training.loader import Loader
 from geolocate.training.sources import LiveCaptions, LivePictures
 
-MODEL, BATCH, RATE = "RN50", 8, 1e-4
+MODEL, BATCH, WORKERS, RATE = "RN50", 8, 2, 1e-4
 CAPTIONS = [f"City: town number {number}" for number in range(CLASSES)]
 
 
-def trainers(folder: Path, steps: int, rounds: int = 2, batch: int = BATCH, model: str = MODEL) -> list[dict[str, Any]]:
-    """Images a second of both trainers, in turns, each over so many steps."""
+def trainers(
+    folder: Path, steps: int, rounds: int = 2, batch: int = BATCH, model: str = MODEL, workers: int = WORKERS
+) -> list[dict[str, Any]]:
+    """Images a second of both trainers, in turns, each over so many steps.
+
+    ``workers`` are open_clip's processes, 0 for none: they need shared memory, which not every container has.
+    """
     root, hashes, _ = make_pictures(folder, steps * batch)
     paths = [root.image(sha256) for sha256 in hashes]
-    theirs = _Theirs(model, paths, folder / "pictures.csv", batch)
+    theirs = _Theirs(model, paths, folder / "pictures.csv", batch, workers)
     ours = _Ours(model, root, hashes, batch)
     rates: dict[str, list[float]] = {"theirs": [], "ours": []}
     for _ in range(rounds):
@@ -64,12 +69,13 @@ def _model(name: str) -> tuple[Any, Any]:
 class _Theirs:
     """open_clip's trainer on a CSV file, as its README has it."""
 
-    def __init__(self, model: str, paths: list[Path], table: Path, batch: int) -> None:
+    def __init__(self, model: str, paths: list[Path], table: Path, batch: int, workers: int) -> None:
         with table.open("w", newline="") as file:
             rows = csv.writer(file, delimiter="\t")
             rows.writerow(["filepath", "title"])
             rows.writerows((path, CAPTIONS[number % CLASSES]) for number, path in enumerate(paths))
-        options = f"--model {model} --precision fp32 --device cpu --dataset-type csv --workers 2 --batch-size {batch}"
+        options = f"--model {model} --precision fp32 --device cpu --dataset-type csv"
+        options += f" --workers {workers} --batch-size {batch}"
         self.args = parse_args([*options.split(), "--train-data", str(table), "--skip-scheduler"])
         self.args.distill = self.args.distributed = self.args.horovod = self.args.wandb = False
         self.args.rank, self.args.local_rank, self.args.world_size = 0, 0, 1
