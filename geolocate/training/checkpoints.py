@@ -198,13 +198,13 @@ def _difference(old: RunCard, new: RunCard) -> str:
     return changed[0] if changed else ""
 
 
-def save_epoch(folder: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
-    """Write an epoch's tensors and numbers as one file, so that a kill never parts them."""
+def save_state(folder: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
+    """Write from where to go on, tensors and numbers, as one file, so that a kill never parts them."""
     _write_tensors(folder / "last.safetensors", tensors, {"state": json.dumps(state, allow_nan=False)})
 
 
-def read_epoch(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-    """Read the last finished epoch, or nothing before the first. Raises CheckpointError for a damaged file."""
+def read_state(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+    """Read from where to go on, or nothing where nothing was saved. Raises CheckpointError for a damaged file."""
     path = folder / "last.safetensors"
     if not path.exists():
         return None

@@ -57,10 +57,27 @@ class TrainConfig(BaseModel):
     lr_heads: float = Field(default=1e-3, gt=0, le=1)
     lr_image: float = Field(default=1e-4, gt=0, le=1)
     lr_text: float = Field(default=1e-5, gt=0, le=1)
+    #: Of the heads; encoders that are tuned have theirs below.
     weight_decay: float = Field(default=1e-3, ge=0, le=1)
+    weight_decay_image: float = Field(default=0.0, ge=0, le=1)
+    weight_decay_text: float = Field(default=0.0, ge=0, le=1)
+    #: Steps over which the learning rates rise from nothing.
+    warmup_steps: int = Field(default=0, ge=0, le=1_000_000)
+    #: Afterwards they fall when the validation loss does not, or along half a cosine to the last step of ``epochs``.
+    schedule: Literal["plateau", "cosine"] = "plateau"
     #: Epochs without a better validation loss before the learning rates are multiplied by ``schedule_factor``.
     schedule_patience: int = Field(default=1, ge=0)
     schedule_factor: float = Field(default=0.8, gt=0, lt=1)
+    #: The greatest norm of all gradients together; a longer one is shortened to it. None leaves them as they are.
+    clip_norm: float | None = Field(default=None, gt=0, le=1e6)
+    #: Of the exponential moving average of the weights, which is then what is judged and kept; 0 is none.
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    #: Pictures that a tuned encoder takes at a time; the loss is over the whole batch all the same. None is all.
+    micro_batch: int | None = Field(default=None, ge=1, le=65_536)
+    #: What a tuned encoder computes in; ``bf16`` needs a graphics card.
+    precision: Literal["fp32", "bf16"] = "fp32"
+    #: Let torch.compile translate a tuned image encoder: minutes at first, faster steps afterwards.
+    compile: bool = False
     #: The figure by which the best epoch is chosen, less is better. The contrastive loss depends on what else is in
     #: the batch and rises as soon as the model is surer than it is right; kilometres on val ground are what is asked.
     select_by: Literal["val_mean_km", "val_loss"] = "val_mean_km"
@@ -140,5 +157,5 @@ def config_from_options(recipe: str, options: Mapping[str, object]) -> TrainConf
 
 def default_run_name(dataset: DatasetRef, config: TrainConfig) -> str:
     """Name a run after what it is made of, so that the same command finds its run again and another gets its own."""
-    digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:6]
+    digest = hashlib.sha256(config.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:6]
     return f"{dataset.name[:60]}-{dataset.version[:8]}-{config.loss}-s{config.seed}-{digest}"

@@ -1,13 +1,14 @@
-"""What is trained: the two sources, the heads, their optimiser with three learning rates, and the schedule."""
+"""What is trained: the two sources, the heads, their optimiser with three learning rates, schedule and average."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from geolocate.models.batch import PlaceBatch
 from geolocate.models.clip import Clip
@@ -15,20 +16,21 @@ from geolocate.models.geocells import Cells
 from geolocate.models.geolocator import Classes, Geolocator, ModelConfig
 from geolocate.models.image_encoders import best_device
 from geolocate.models.objective import training_loss
+from geolocate.training.averaging import Averaged
+from geolocate.training.chance import chance, set_chance
 from geolocate.training.config import TrainConfig
+from geolocate.training.schedules import Schedule
 from geolocate.training.sources import CachedFeatures, LiveCaptions, LivePictures
 
 Positions = tuple[np.ndarray, np.ndarray]
-
-#: What of the schedule changes from epoch to epoch.
-_SCHEDULE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch", "_last_lr")
 
 
 class Learner(nn.Module):
     """Sources and heads as one module; its state is what a checkpoint holds.
 
     ``pictures`` is called with sample numbers, train first and then val; ``captions`` with class numbers. ``positions``
-    are the classes' latitudes and longitudes, ``[C]`` degrees each; ``ground`` is the cells that a loss or head needs.
+    are the classes' latitudes and longitudes, ``[C]`` degrees each; ``ground`` is the cells that a loss or head needs;
+    ``steps`` is how many steps there will be at most.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Learner(nn.Module):
         config: TrainConfig,
         positions: Positions,
         ground: Cells | None = None,
+        steps: int = 1,
     ) -> None:
         super().__init__()
         self.ground = ground
@@ -50,9 +53,9 @@ class Learner(nn.Module):
         self.model = Geolocator(_architecture(pictures.dim, captions.dim, config, ground))
         self.to(best_device())
         self.optimizer = AdamW(self._groups(config))
-        self.schedule = ReduceLROnPlateau(
-            self.optimizer, factor=config.schedule_factor, patience=config.schedule_patience
-        )
+        self.schedule = Schedule(self.optimizer, config, steps)
+        self._clip_norm = config.clip_norm
+        self._average = Averaged(self, config.ema)
 
     def _groups(self, config: TrainConfig) -> list[dict[str, Any]]:
         parts = (self.clip.image_head, self.clip.text_head, self.clip.fusion, self.model.cells, self.model.gps)
@@ -63,8 +66,16 @@ class Learner(nn.Module):
         groups: list[dict[str, Any]] = [
             {"params": heads, "lr": config.lr_heads, "weight_decay": config.weight_decay},
             {"params": scale, "lr": config.lr_heads, "weight_decay": 0.0},
-            {"params": list(self.pictures.parameters()), "lr": config.lr_image, "weight_decay": 0.0},
-            {"params": list(self.captions.parameters()), "lr": config.lr_text, "weight_decay": 0.0},
+            {
+                "params": list(self.pictures.parameters()),
+                "lr": config.lr_image,
+                "weight_decay": config.weight_decay_image,
+            },
+            {
+                "params": list(self.captions.parameters()),
+                "lr": config.lr_text,
+                "weight_decay": config.weight_decay_text,
+            },
         ]
         return [group for group in groups if group["params"]]
 
@@ -88,44 +99,58 @@ class Learner(nn.Module):
         return Classes(self.captions(torch.arange(len(self.class_lat))), self.class_lat, self.class_lon)
 
     def step(self, batch: PlaceBatch) -> float:
-        """Take one step of the optimiser and give the batch's loss."""
+        """Take one step of the optimiser and give the batch's loss; a loss that is no number changes nothing."""
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(batch)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            return value
         loss.backward()  # type: ignore[no-untyped-call]
+        if isinstance(self.pictures, LivePictures):
+            self.pictures.backward()
+        if self._clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters(), self._clip_norm)
         self.optimizer.step()
         self.clip.clamp_temperature()
-        return float(loss.detach())
+        self.schedule.after_step()
+        self._average.update()
+        return value
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Have the weights that are judged and kept in place within the block: their average, where there is one."""
+        return self._average.in_place()
+
+    def is_finite(self) -> bool:
+        """Whether all weights are numbers."""
+        return all(bool(torch.isfinite(one).all()) for one in self.parameters())
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Everything that is needed to go on: weights and the optimiser's moments, by name."""
-        weights = {f"model.{name}": value for name, value in self.state_dict().items()}
-        return weights | dict(self._moments())
+        """Everything that is needed to go on: weights, their average, the optimiser's moments, and chance, by name."""
+        parts = {
+            "model": self.state_dict(),
+            "average": self._average.tensors(),
+            "optimizer": dict(self._moments()),
+            "chance": chance(best_device()),
+        }
+        return {f"{part}.{name}": value for part, named in parts.items() for name, value in named.items()}
 
     def _moments(self) -> Iterator[tuple[str, torch.Tensor]]:
         for number, moments in self.optimizer.state_dict()["state"].items():
             for name, value in moments.items():
-                yield f"optimizer.{number}.{name}", value
+                yield f"{number}.{name}", value
 
-    def rates(self) -> dict[str, Any]:
-        """The numbers beside the tensors: learning rates, and where the schedule is."""
-        schedule = self.schedule.state_dict()
-        return {
-            "lr": [group["lr"] for group in self.optimizer.param_groups],
-            "schedule": {name: schedule[name] for name in _SCHEDULE},
-        }
-
-    def restore(self, tensors: dict[str, torch.Tensor], rates: dict[str, Any]) -> None:
-        """Become again what ``tensors()`` and ``rates()`` described."""
+    def restore(self, tensors: Mapping[str, torch.Tensor], schedule: Mapping[str, Any]) -> None:
+        """Become again what ``tensors()`` and ``schedule.state()`` described. Raises KeyError or RuntimeError."""
         self.load_state_dict(_below("model.", tensors))
+        self._average.restore(_below("average.", tensors))
         state = self.optimizer.state_dict()
         state["state"] = {}
         for key, value in _below("optimizer.", tensors).items():
             number, _, name = key.partition(".")
             state["state"].setdefault(int(number), {})[name] = value
-        for group, rate in zip(state["param_groups"], rates["lr"], strict=True):
-            group["lr"] = rate
         self.optimizer.load_state_dict(state)
-        self.schedule.load_state_dict(rates["schedule"])
+        self.schedule.restore(schedule)
+        set_chance(_below("chance.", tensors))
 
 
 def _architecture(image_dim: int, text_dim: int, config: TrainConfig, ground: Cells | None) -> ModelConfig:
@@ -139,5 +164,5 @@ def _architecture(image_dim: int, text_dim: int, config: TrainConfig, ground: Ce
     )
 
 
-def _below(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -5,12 +5,12 @@ trained run. Only the train and val parts are read.
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,10 @@ import torch
 from geolocate.dataset.captions import recaptioned
 from geolocate.dataset.rights import check_rights
 from geolocate.dataset.versions import DatasetVersion
-from geolocate.errors import SettingsError
+from geolocate.errors import CheckpointError, SettingsError
 from geolocate.models.encoders import image_encoder, text_encoder
 from geolocate.models.features import image_features
+from geolocate.models.image_encoders import best_device
 from geolocate.models.posterior import place_posterior
 from geolocate.models.threads import one_thread
 from geolocate.storage import DataRoot, atomic_write, write_json
@@ -31,19 +32,21 @@ from geolocate.training.checkpoints import (
     check_run,
     finish_run,
     load_run,
-    read_epoch,
+    read_state,
     save_best,
-    save_epoch,
+    save_state,
 )
 from geolocate.training.config import TrainConfig
 from geolocate.training.learner import Learner
 from geolocate.training.loader import Loader
 from geolocate.training.places import Places, cells_of, places_of
 from geolocate.training.samples import Samples, samples_of, trained_classes
-from geolocate.training.sources import CachedFeatures, LiveCaptions, LivePictures
+from geolocate.training.sources import CachedFeatures, LiveCaptions, LivePictures, Tuning
 
 logger = logging.getLogger(__name__)
 
+#: A run that is killed loses so much work at the most, in seconds. Writing the state of a tuned ResNet-50 takes one.
+SAVE_EVERY_S = 120.0
 #: Told of progress as (stage, done, total); the stages are "features" or "packing", in pictures, and "epochs".
 TrainProgress = Callable[[str, int, int], None]
 #: Further figures of an epoch, from the val panoramas' posteriors ``[P, C]`` and their rows (lat, lon, class_id, …).
@@ -66,11 +69,18 @@ class _Data:
 
 @dataclass
 class _Course:
-    """How the run has gone so far; ``best`` is the best epoch's figure, less is better."""
+    """How the run has gone so far; ``best`` is the best epoch's figure, less is better.
+
+    Of the epoch under way ``step`` steps are done; the places in them add up to a loss of ``loss_sum``, and they took
+    ``seconds``.
+    """
 
     best: float | None = None
     best_epoch: int = 0
     curves: list[dict[str, float]] = field(default_factory=list)
+    step: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
 
     @property
     def epoch(self) -> int:
@@ -93,9 +103,10 @@ def train(
 ) -> TrainedRun:
     """Train a model on a dataset version, or go on with an interrupted run; a finished one is only opened.
 
-    An interrupted run ends with the same weights as one that was not. Raises CheckpointError when the run's name
-    belongs to another dataset, partition or configuration, DatasetError when train or val is empty, RightsError when
-    a row may not be trained on.
+    A run that was interrupted, by whatever and after any step, ends with the same weights as one that was not. Raises
+    CheckpointError when the run's name belongs to another dataset, partition or configuration, DatasetError when train
+    or val is empty or there is but one class, RightsError when a row may not be trained on, SettingsError when the
+    loss is no number any more.
     """
     check_rights(dataset.rows("train", "val"), "train")
     tell = progress or (lambda stage, done, total: None)
@@ -119,16 +130,22 @@ def train(
 
 
 def _learner(root: DataRoot, data: _Data, config: TrainConfig, tell: TrainProgress) -> Learner:
+    tuning = Tuning(config.micro_batch, config.precision, config.compile)
     images, texts = image_encoder(config.image_encoder, config.pixels), text_encoder(config.text_encoder)
+    with tuning.autocast(best_device()):
+        pass  # A precision that this machine has not is refused before anything is encoded.
     sha256s, captions = data.train.sha256s + data.val.sha256s, list(data.classes["caption"])
     pictures = (
         CachedFeatures(image_features(root, images, sha256s, lambda done, total: tell("features", done, total)))
         if config.freeze_image
-        else LivePictures(images, Loader.of(root, images, sha256s, lambda done, total: tell("packing", done, total)))
+        else LivePictures(
+            images, Loader.of(root, images, sha256s, lambda done, total: tell("packing", done, total)), tuning
+        )
     )
-    words = CachedFeatures(texts.encode(captions)) if config.freeze_text else LiveCaptions(texts, captions)
+    words = CachedFeatures(texts.encode(captions)) if config.freeze_text else LiveCaptions(texts, captions, tuning)
     positions = (data.classes["lat"].to_numpy(float), data.classes["lon"].to_numpy(float))
-    return Learner(pictures, words, config, positions, cells_of(data.train, config))
+    steps = config.epochs * math.ceil(len(data.train.places(config.views)) / config.batch_size)
+    return Learner(pictures, words, config, positions, cells_of(data.train, config), steps)
 
 
 def _fit(
@@ -142,17 +159,16 @@ def _fit(
     train, val = (places_of(samples, config, learner.ground) for samples in (data.train, data.val))
     course = _resume(learner, folder)
     while course.epoch < config.epochs and course.stale < config.stop_patience:
-        started = perf_counter()
-        rng = np.random.default_rng([config.seed, course.epoch])
-        # Dropout draws from torch: seeded anew each epoch, so that resuming needs no generator's state.
-        torch.manual_seed(int(rng.integers(2**62)))
-        rates = learner.rates()["lr"]
-        train_loss = _train_epoch(learner, train, rng.permutation(len(train)), config.batch_size)
-        figures = _validate(learner, (data, val), config, validate)
-        learner.schedule.step(figures["val_loss"])
-        row = {"epoch": course.epoch + 1, "train_loss": train_loss, **figures, "lr_heads": rates[0]}
-        course.curves.append({**row, "seconds": perf_counter() - started})
-        _save(learner, data, folder, course, config)
+        _train_epoch(learner, (data, train), folder, course, config)
+        rates = learner.schedule.state()["lr"]
+        with learner.averaged():
+            figures = _validate(learner, (data, val), config, validate)
+            learner.schedule.after_epoch(figures["val_loss"])
+            row = {"epoch": course.epoch + 1, "train_loss": course.loss_sum / len(train), **figures}
+            course.curves.append({**row, "lr_heads": rates[0], "seconds": course.seconds})
+            course.step, course.loss_sum, course.seconds = 0, 0.0, 0.0
+            _keep_best(learner, data, folder, course, config)
+        _save(learner, folder, course)
         logger.info("epoch %d: train %.4f, val %.4f, val accuracy %.3f", course.epoch, *_told(row))
         tell("epochs", course.epoch, config.epochs)
     return course
@@ -163,28 +179,56 @@ def _told(row: Mapping[str, float]) -> list[float]:
 
 
 def _resume(learner: Learner, folder: Path) -> _Course:
-    saved = read_epoch(folder)
+    saved = read_state(folder)
     if saved is None:
         return _Course()
     tensors, state = saved
-    learner.restore(tensors, state["rates"])
-    logger.info("going on after epoch %d of %s", len(state["course"]["curves"]), folder.name)
-    return _Course(**state["course"])
+    try:
+        learner.restore(tensors, state["schedule"])
+        course = _Course(**state["course"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{folder / 'last.safetensors'} is of another version of this program: delete {folder} and train again"
+        ) from error
+    logger.info("going on after epoch %d and %d steps of %s", course.epoch, course.step, folder.name)
+    return course
 
 
-def _train_epoch(learner: Learner, train: Places, order: np.ndarray, batch_size: int) -> float:
-    """Go once through the training places in this order; the mean loss of a place."""
+def _train_epoch(
+    learner: Learner, training: tuple[_Data, Places], folder: Path, course: _Course, config: TrainConfig
+) -> None:
+    """Go through the training places once, in an order of this epoch's own, from where the course stands."""
+    data, places = training
+    rng = np.random.default_rng([config.seed, course.epoch])
+    seed, order = int(rng.integers(2**62)), rng.permutation(len(places))
+    if not course.step:
+        # Dropout draws from torch.
+        torch.manual_seed(seed)
     learner.train()
-    total = 0.0
-    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    batches = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
     if isinstance(learner.pictures, LivePictures):
-        learner.pictures.expect(train.numbers(chosen) for chosen in batches)
-    for chosen in batches:
-        loss = learner.step(train.batch(chosen, learner.pictures))
-        if not np.isfinite(loss):
-            raise SettingsError(f"the loss became {loss}: choose lower learning rates, and another run name")
-        total += loss * len(chosen)
-    return total / len(order)
+        learner.pictures.expect(places.numbers(chosen) for chosen in batches[course.step :])
+    saved = started = perf_counter()
+    for chosen in batches[course.step :]:
+        loss = learner.step(places.batch(chosen, learner.pictures))
+        if not math.isfinite(loss):
+            raise _diverged(f"the loss became {loss}", course, data.train.rows.iloc[places.numbers(chosen)])
+        course.step += 1
+        course.loss_sum += loss * len(chosen)
+        now = perf_counter()
+        course.seconds, started = course.seconds + now - started, now
+        if now - saved >= SAVE_EVERY_S and course.step < len(batches):
+            _save(learner, folder, course)
+            saved = perf_counter()
+
+
+def _diverged(what: str, course: _Course, rows: pd.DataFrame) -> SettingsError:
+    panoramas = list(dict.fromkeys(rows["panorama_id"]))
+    return SettingsError(
+        f"{what} in epoch {course.epoch + 1}, step {course.step + 1}, at the batch of {len(panoramas)} panorama(s) "
+        f"that begins with {', '.join(panoramas[:3])}: what was good is kept; choose lower learning rates or a "
+        "clip_norm, and another run name"
+    )
 
 
 @torch.no_grad()
@@ -217,11 +261,16 @@ def _validate(
     return figures | dict(validate(posterior, panoramas) if validate else {})
 
 
-def _save(learner: Learner, data: _Data, folder: Path, course: _Course, config: TrainConfig) -> None:
-    """Write what the epoch gave: the best weights before the state that says which epoch was best."""
+def _keep_best(learner: Learner, data: _Data, folder: Path, course: _Course, config: TrainConfig) -> None:
+    """Write the weights of an epoch that is the best so far, before the state that says so."""
     score = course.curves[-1].get(config.select_by)
     if score is None:
         raise SettingsError(f"select_by {config.select_by!r}: nobody measures it; pass validate, or choose val_loss")
+    if not math.isfinite(course.curves[-1]["val_loss"]):
+        raise SettingsError(
+            f"the loss on val ground became {course.curves[-1]['val_loss']} in epoch {course.epoch}: what was good is "
+            "kept; choose lower learning rates or a clip_norm, and another run name"
+        )
     if course.best is None or score < course.best:
         course.best, course.best_epoch = score, course.epoch
         with torch.no_grad():
@@ -229,8 +278,9 @@ def _save(learner: Learner, data: _Data, folder: Path, course: _Course, config: 
         save_best(folder, learner.best(), texts)
     with atomic_write(folder / "curves.csv") as file:
         file.write(pd.DataFrame(course.curves).to_csv(index=False).encode())
-    state: dict[str, Any] = {
-        "rates": learner.rates(),
-        "course": {"best": course.best, "best_epoch": course.best_epoch, "curves": course.curves},
-    }
-    save_epoch(folder, learner.tensors(), state)
+
+
+def _save(learner: Learner, folder: Path, course: _Course) -> None:
+    """Write from where to go on; weights that are no numbers any more leave the last good state where it is."""
+    if learner.is_finite():
+        save_state(folder, learner.tensors(), {"schedule": learner.schedule.state(), "course": asdict(course)})

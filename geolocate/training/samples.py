@@ -49,9 +49,15 @@ class Samples:
 def trained_classes(dataset: DatasetVersion) -> pd.DataFrame:
     """Give the classes that have a training place: ``class_id, class_name, caption, lat, lon``, by ``class_id``.
 
-    A class lies at the geometric median of its training panoramas. Raises DatasetError without training rows.
+    A class lies at the geometric median of its training panoramas. Raises DatasetError without training rows, and when
+    they are all of one class, which leaves nothing to tell apart.
     """
     panoramas = one_a_panorama(_rows(dataset, "train")).sort_values("panorama_id")
+    if panoramas["class_id"].nunique() < 2:
+        raise DatasetError(
+            f"dataset {dataset.ref}: all training rows are of class {panoramas['class_id'].iloc[0]!r}, two or more "
+            "are needed: collect more places, or publish with a larger top"
+        )
     medians = {
         str(class_id): geometric_median(group["lat"].to_numpy(float), group["lon"].to_numpy(float))
         for class_id, group in panoramas.groupby("class_id")

@@ -23,7 +23,8 @@ def root(tmp_path, tmp_path_factory):
     """A copy of a root with two finished runs, less what other tests have added to it."""
     shared = trained_root(tmp_path_factory.getbasetemp() / "trained")
     others = [path.name for path in (shared.path / "runs").iterdir() if path.name not in RUNS]
-    left = shutil.ignore_patterns("features", "packs", "test_reads.jsonl", *others)
+    answers = ("metrics.json", "answering.json", "predictions.parquet", "sample_predictions.parquet")
+    left = shutil.ignore_patterns("features", "packs", "test_reads.jsonl", *answers, *others)
     shutil.copytree(shared.path, tmp_path / "data", ignore=left)
     return DataRoot(tmp_path / "data")
 

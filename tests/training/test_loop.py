@@ -1,9 +1,5 @@
 import hashlib
-import signal
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,10 +12,6 @@ from geolocate.geography.distances import haversine_km
 from geolocate.models.features import image_features
 from geolocate.storage import DataRoot
 from geolocate.training import TrainConfig, load_run, run_state, train
-from geolocate.training.learner import Learner
-from geolocate.training.loop import _train_epoch
-from geolocate.training.places import Places
-from geolocate.training.sources import CachedFeatures
 from tests.training.small_dataset import small_dataset
 
 CONFIG = TrainConfig(pixels=32, epochs=6, batch_size=32, projection=32, select_by="val_loss")
@@ -87,43 +79,6 @@ def test_a_finished_run_is_not_trained_again(root, dataset, trained, caplog):
     assert again.epochs == trained.epochs
 
 
-_KILLED = """
-import os, signal, sys
-from pathlib import Path
-import torch
-from geolocate.storage import DataRoot
-from geolocate.training import TrainConfig, train
-from tests.training.small_dataset import small_dataset
-
-torch.set_num_threads(1)
-root = DataRoot(Path(sys.argv[1]))
-epochs = iter(range(1, 100))
-
-def validate(posterior, rows):
-    if next(epochs) == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return {"mean_km": 0.0}
-
-train(root, small_dataset(root), TrainConfig.model_validate_json(sys.argv[2]), "killed", validate=validate)
-"""
-
-
-def test_a_killed_run_ends_as_one_that_was_not(root, dataset):
-    def validate(posterior: np.ndarray, rows: pd.DataFrame) -> dict[str, float]:
-        return {"mean_km": 0.0}
-
-    train(root, dataset, CONFIG, "unbroken", validate=validate)
-    command = [sys.executable, "-c", _KILLED, str(root.path), CONFIG.model_dump_json()]
-    killed = subprocess.run(command, cwd=Path(__file__).parents[2], check=False, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert run_state(root, "killed") == "interrupted"
-    with pytest.raises(CheckpointError, match="'killed' is not finished"):
-        load_run(root, "killed")
-    train(root, dataset, CONFIG, "killed", validate=validate)
-    assert _weights(root, "killed") == _weights(root, "unbroken")
-    pd.testing.assert_frame_equal(_curves(root, "killed"), _curves(root, "unbroken"), check_exact=True)
-
-
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(root, dataset, trained):
     before = torch.random.get_rng_state()
     train(root, dataset, CONFIG, "twin")
@@ -149,6 +104,21 @@ def test_an_empty_part_is_refused(root, dataset, part):
     with pytest.raises(DatasetError, match=f"has no {part} rows"):
         train(root, without, CONFIG, f"without-{part}")
     assert run_state(root, f"without-{part}") == "new"
+
+
+def test_one_class_alone_is_refused(root, dataset):
+    one = replace(
+        dataset, frame=dataset.frame[(dataset.frame["part"] != "train") | (dataset.frame["class_id"] == "gn1")]
+    )
+    with pytest.raises(DatasetError, match=r"all training rows are of class 'gn1', two or more are needed"):
+        train(root, one, CONFIG, "alone")
+    assert run_state(root, "alone") == "new"
+
+
+def test_a_class_without_training_rows_is_left_out(root, dataset):
+    frame = dataset.frame[(dataset.frame["part"] != "train") | (dataset.frame["class_id"] != "gn1")]
+    run = train(root, replace(dataset, frame=frame), CONFIG.model_copy(update={"epochs": 1}), "four")
+    assert set(run.classes["class_id"]) == {"gn0", "gn2", "gn3", "gn4"}
 
 
 def test_training_needs_no_picture_of_the_test_part(tmp_path):
@@ -215,17 +185,6 @@ def test_every_part_of_the_zoo_learns_and_comes_back_from_its_checkpoint(root, d
 def test_the_studys_recipe_trains_on_the_encoders_at_hand(root, dataset):
     run = train(root, dataset, TrainConfig.study_recipe(image_encoder=CONFIG.image_encoder, epochs=2), "as-the-study")
     assert (run.config.loss, run.config.views, run.config.freeze_image) == ("study", "single", True)
-
-
-def test_a_diverging_loss_is_said_to_be_one():
-    positions = (np.zeros(2), np.zeros(2))
-    pictures, captions = (CachedFeatures(torch.full((rows, 3), 1e38)) for rows in (4, 2))
-    learner = Learner(pictures, captions, CONFIG, positions)
-    nowhere = torch.zeros(4, dtype=torch.float64)
-    views, cells = list(np.arange(4)[:, None]), torch.zeros(4, 0)
-    places = Places(views, nowhere, nowhere, nowhere, torch.tensor([0, 1, 0, 1]), cells)
-    with pytest.raises(SettingsError, match="the loss became nan: choose lower learning rates"):
-        _train_epoch(learner, places, np.arange(4), 4)
 
 
 def test_a_damaged_or_unknown_run_is_one_clear_line(root, dataset, trained):
