@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench-collect bench-emulator bench-ground bench-train bench-gpu soak up down status clean
+.PHONY: help setup demo test check bench-collect bench-emulator bench-ground bench-train bench-gpu ablation soak up down status clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ bench-train: $(STAMP)  ## Training beside a bare loop, ImageFolder, open_clip's 
 
 bench-gpu: $(STAMP)  ## For the owner of a GPU: ResNet-50 tuned in float32 and bf16, by batch size
 	@$(BIN)/python benchmarks/bench_gpu.py
+
+ablation: $(STAMP)  ## What each part of the models gives, on four tasks of the emulated world; up to an hour
+	@$(BIN)/python -m benchmarks.ablation
 
 soak: $(STAMP)  ## Break a collection of 20,000 images on purpose: faults, kills, a full disk; some ten minutes
 	@$(BIN)/python benchmarks/soak.py
