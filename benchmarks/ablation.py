@@ -120,9 +120,12 @@ def do(root: DataRoot, job: Job, dataset: DatasetVersion) -> None:
 
 
 def work(root: DataRoot, ladder: Ladder, seeds: int, share: int, tasks: Sequence[Task] = TASKS) -> None:
-    """Do one process's share: the seeds are dealt out, so that nobody waits for another's weights."""
+    """Do one process's share, or all below 0: seeds are dealt out, so that nobody waits for another's weights."""
     torch.set_num_threads(1)
-    todo = [job for job in jobs(ladder, seeds, tasks) if share < 0 or job.seed % WORKERS == share]
+    # Of five seeds one process has three in one task, and two in the next.
+    todo = [
+        job for job in jobs(ladder, seeds, tasks) if share < 0 or (tasks.index(job.task) + job.seed) % WORKERS == share
+    ]
     datasets: dict[str, DatasetVersion] = {}
     for number, job in enumerate(todo, 1):
         if job.task.name not in datasets:
