@@ -19,6 +19,7 @@ from geolocate.models.objective import training_loss
 from geolocate.training.averaging import Averaged
 from geolocate.training.chance import chance, set_chance
 from geolocate.training.config import TrainConfig
+from geolocate.training.parallel import average_gradients
 from geolocate.training.schedules import Schedule
 from geolocate.training.sources import CachedFeatures, LiveCaptions, LivePictures
 
@@ -108,6 +109,7 @@ class Learner(nn.Module):
         loss.backward()  # type: ignore[no-untyped-call]
         if isinstance(self.pictures, LivePictures):
             self.pictures.backward()
+        average_gradients(self.parameters())
         if self._clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters(), self._clip_norm)
         self.optimizer.step()

@@ -26,6 +26,7 @@ from geolocate.models.image_encoders import best_device
 from geolocate.models.posterior import place_posterior
 from geolocate.models.threads import one_thread
 from geolocate.storage import DataRoot, atomic_write, write_json
+from geolocate.training import parallel
 from geolocate.training.checkpoints import (
     RunCard,
     TrainedRun,
@@ -117,15 +118,19 @@ def train(
         logger.info("run %s is finished: nothing to train", run)
         return load_run(root, run)
     # The caller's random numbers stay as they were.
-    with torch.random.fork_rng():
+    with parallel.joined(), torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        learner = _learner(root, data, config, tell)
+        with parallel.first_alone():
+            learner = _learner(root, data, config, tell)
         # Written once the encoders are there: a mistyped encoder takes no run name.
-        write_json(root.run(run) / "config.json", card.to_json())
+        if parallel.is_first():
+            write_json(root.run(run) / "config.json", card.to_json())
         with one_thread() if config.freeze_image and config.freeze_text else nullcontext():
             course = _fit(learner, data, root.run(run), config, (tell, validate))
-    model = learner.model.config.model_dump(mode="json")
-    finish_run(root.run(run), card, classes, {"epochs": course.epoch, "best_epoch": course.best_epoch, "model": model})
+        model = learner.model.config.model_dump(mode="json")
+        epochs = {"epochs": course.epoch, "best_epoch": course.best_epoch, "model": model}
+        if parallel.is_first():
+            finish_run(root.run(run), card, classes, epochs)
     return load_run(root, run)
 
 
@@ -162,7 +167,7 @@ def _fit(
         _train_epoch(learner, (data, train), folder, course, config)
         rates = learner.schedule.state()["lr"]
         with learner.averaged():
-            figures = _validate(learner, (data, val), config, validate)
+            figures = parallel.agreed(_validate(learner, (data, val), config, validate))
             learner.schedule.after_epoch(figures["val_loss"])
             row = {"epoch": course.epoch + 1, "train_loss": course.loss_sum / len(train), **figures}
             course.curves.append({**row, "lr_heads": rates[0], "seconds": course.seconds})
@@ -275,12 +280,15 @@ def _keep_best(learner: Learner, data: _Data, folder: Path, course: _Course, con
         course.best, course.best_epoch = score, course.epoch
         with torch.no_grad():
             texts = learner.captions(torch.arange(len(data.classes)))
-        save_best(folder, learner.best(), texts)
+        if parallel.is_first():
+            save_best(folder, learner.best(), texts)
+    if not parallel.is_first():
+        return
     with atomic_write(folder / "curves.csv") as file:
         file.write(pd.DataFrame(course.curves).to_csv(index=False).encode())
 
 
 def _save(learner: Learner, folder: Path, course: _Course) -> None:
     """Write from where to go on; weights that are no numbers any more leave the last good state where it is."""
-    if learner.is_finite():
+    if parallel.is_first() and learner.is_finite():
         save_state(folder, learner.tensors(), {"schedule": learner.schedule.state(), "course": asdict(course)})

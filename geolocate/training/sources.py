@@ -16,6 +16,7 @@ from torch import nn
 from geolocate.errors import SettingsError
 from geolocate.models.image_encoders import ImageEncoder
 from geolocate.models.text_encoders import TextEncoder
+from geolocate.training import parallel
 from geolocate.training.chance import chance, set_chance
 from geolocate.training.loader import Loader
 
@@ -74,17 +75,18 @@ class LivePictures(nn.Module):
 
     def expect(self, batches: Iterable[Sequence[int] | np.ndarray]) -> None:
         """Begin to decode the batches that will be asked for, in this order; any other may still be asked for."""
-        wanted = [[int(number) for number in batch] for batch in batches]
+        wanted = [parallel.share_of([int(number) for number in batch]) for batch in batches]
         self._coming = zip(wanted, self._loader.batches(wanted), strict=True)
         self._next = next(self._coming, None)
 
     def forward(self, numbers: torch.Tensor) -> torch.Tensor:
         """Encode the pictures with these numbers."""
         device = next(self.module.parameters()).device
-        pictures = self._pictures(numbers.tolist()).to(device, memory_format=torch.channels_last)
+        mine = parallel.share_of(numbers.tolist())
+        pictures = self._pictures(mine).to(device, memory_format=torch.channels_last)
         micro = self._tuning.micro_batch
         if micro is None or len(pictures) <= micro or not torch.is_grad_enabled():
-            return self._encode(pictures)
+            return parallel.whole_of(self._encode(pictures), len(numbers))
         parts, chances = torch.split(pictures, micro), []
         with torch.no_grad():
             encoded = []
@@ -93,7 +95,7 @@ class LivePictures(nn.Module):
                 encoded.append(self._encode(part))
         features = torch.cat(encoded).requires_grad_()
         self._owed = _Owed(parts, chances, features)
-        return features
+        return parallel.whole_of(features, len(numbers))
 
     def backward(self) -> None:
         """Pass on to the encoder what gradient the features of the last batch were given."""
