@@ -104,13 +104,14 @@ class AnsweringCard(BaseModel):
 class Belief:
     """What a run believes about P places.
 
-    ``posterior`` [P, C] is calibrated and refined, and sums to 1 a row. ``lat, lon`` [P] is the answer. ``candidates``
-    are what it was decoded from. ``in_region`` [P] is the open-set score: the higher, the surer that the place belongs
-    to the region, of which ``views`` [P] were seen. ``classes`` [P, C] and ``near`` (numbers and weights [P, K] of
-    gallery places) sum to 1 together.
+    ``posterior`` [P, C] is calibrated and refined, and sums to 1 a row; ``uncalibrated`` [P, C] is the run's own.
+    ``lat, lon`` [P] is the answer. ``candidates`` are what it was decoded from. ``in_region`` [P] is the open-set
+    score: the higher, the surer that the place belongs to the region, of which ``views`` [P] were seen. ``classes``
+    [P, C] and ``near`` (numbers and weights [P, K] of gallery places) sum to 1 together.
     """
 
     posterior: Array
+    uncalibrated: Array
     lat: Array
     lon: Array
     candidates: Candidates
@@ -124,7 +125,7 @@ class Belief:
         drawn = self.candidates
         candidates = Candidates(drawn.weight[rows], drawn.lat[rows], drawn.lon[rows])
         near = self.near[0][rows], self.near[1][rows]
-        plain = self.posterior[rows], self.lat[rows], self.lon[rows]
+        plain = self.posterior[rows], self.uncalibrated[rows], self.lat[rows], self.lon[rows]
         return Belief(*plain, candidates, self.in_region[rows], self.views[rows], self.classes[rows], near)
 
 
@@ -220,7 +221,7 @@ def believe(run: TrainedRun, gallery: Gallery, asked: Asked, settings: Settings)
     np.add.at(together, (np.arange(len(together))[:, None], gallery.classes[found.number]), weights * knn.share)
     at = DECODERS[settings.decoder](candidates.weight, candidates.lat, candidates.lon)
     near = found.number, weights * knn.share
-    return Belief(together, *at, candidates, likeness(asked.found), asked.views, classes, near)
+    return Belief(together, asked.posterior, *at, candidates, likeness(asked.found), asked.views, classes, near)
 
 
 def likeness(found: Neighbours) -> Array:

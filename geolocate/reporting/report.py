@@ -20,6 +20,7 @@ from geolocate.reporting import figures
 from geolocate.reporting.answer_figures import confusion_map, error_by_stratum, reliability_diagram
 from geolocate.reporting.page import render
 from geolocate.reporting.pictures import picture_tiles
+from geolocate.reporting.promises import promise_rows, recall_figure, refusal_lines
 from geolocate.reporting.sections import (
     LEVEL_LABELS,
     STRATA,
@@ -73,6 +74,8 @@ def _figures(trained: TrainedRun | None, evaluated: EvaluatedRun) -> dict[str, b
     }
     if evaluated.metrics["sureness"]:
         drawn["sureness"] = reliability_diagram(evaluated.metrics["sureness"])
+    if "answering" in evaluated.metrics:
+        drawn["recall"] = recall_figure(evaluated.metrics["answering"])
     if trained:
         drawn["curves"] = figures.training_curves(trained.curves, trained.best_epoch)
     return drawn
@@ -93,6 +96,8 @@ def _content(
         "level_systems": LEVEL_LABELS,
         "strata": {title: stratum_rows(metrics["strata"][name]) for name, title in STRATA.items()},
         "stratum_systems": STRATUM_LABELS,
+        "promises": promise_rows(metrics["answering"]) if "answering" in metrics else [],
+        "refusal": refusal_lines(metrics["answering"]) if "answering" in metrics else [],
         "probes": probe_rows(metrics),
         "verdicts": verdicts(metrics),
         "notes": footnotes(metrics),
