@@ -50,6 +50,10 @@ def emulator(
     unsigned_per_day: Annotated[
         int | None, typer.Option(help="Unsigned requests for pictures a day, UTC; more get 403. None: any number.")
     ] = None,
+    today: Annotated[
+        str | None,
+        typer.Option(help="A month such as 2026-06, from 2025-01 on: some panoramas are newer then, new, or gone."),
+    ] = None,
 ) -> None:
     """Serve an emulated world over Street View's two endpoints, until Ctrl-C."""
     from geolocate.emulator.access import decode_secret
@@ -68,6 +72,7 @@ def emulator(
         pictures=pictures,
         requests_per_minute=requests_per_minute,
         unsigned_per_day=unsigned_per_day,
+        today=today,
     )
 
     def announce(bound: int) -> None:

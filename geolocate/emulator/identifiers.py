@@ -19,7 +19,8 @@ PHOTOSPHERE_PREFIX = "CIHM0ogKEICAgIC"
 class Slot:
     """One of the places where a panorama can be: a step along a road of a tile.
 
-    ``axis`` 0 leads north, 1 leads east; ``road`` counts a tile's roads of that axis, main road first.
+    ``axis`` 0 leads north, 1 leads east; ``road`` counts a tile's roads of that axis, main road first. ``year`` is that
+    of the drive, counted from the frozen world's last: what is driven again has another id.
     """
 
     row: int
@@ -27,12 +28,13 @@ class Slot:
     axis: int
     road: int
     step: int
+    year: int = 0
 
 
 def encode_id(seed: int, slot: Slot, photosphere: bool = False) -> str:
     """Return the panorama's id."""
     packed = (((slot.row << 16 | slot.column) << 1 | slot.axis) << 6 | slot.road) << 8 | slot.step
-    body = packed.to_bytes(7, "big") + bytes([photosphere])
+    body = packed.to_bytes(7, "big") + bytes([photosphere | slot.year << 1])
     tag = _digest(seed, b"tag", body)
     text = base64.urlsafe_b64encode(tag + _masked(seed, tag, body)).rstrip(b"=").decode()
     return PHOTOSPHERE_PREFIX + text if photosphere else text
@@ -55,7 +57,7 @@ def decode_id(seed: int, text: str) -> Slot | None:
         return None
     body = _masked(seed, raw[:8], raw[8:])
     packed = int.from_bytes(body[:7], "big")
-    slot = Slot(packed >> 31, packed >> 15 & 0xFFFF, packed >> 14 & 1, packed >> 8 & 0x3F, packed & 0xFF)
+    slot = Slot(packed >> 31, packed >> 15 & 0xFFFF, packed >> 14 & 1, packed >> 8 & 0x3F, packed & 0xFF, body[7] >> 1)
     # Encoding again also refuses an id whose unused last bits were changed.
     return slot if slot.row < 1 << 16 and encode_id(seed, slot, photosphere) == text else None
 

@@ -1,6 +1,6 @@
 """Say where panoramas are: along roads, denser in towns, missing in places, dated, some taken by users.
 
-In: a seed and a position, or an id. Out: the nearest panorama, or None.
+In: a seed and a position, or an id; how many months after the frozen world it is. Out: the nearest panorama, or None.
 
 The ground is cut into tiles of about 1.1 km. Roads lead north and east through the tiles of a whole degree of
 latitude, so that they run on from tile to tile; how many of them a tile has hangs on how built-up it is. Nothing is
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from geolocate.emulator import ground
 from geolocate.emulator.identifiers import Slot, decode_id, encode_id
+from geolocate.emulator.later import LAST_YEAR, NEVER, drives_of, last_drives, month_of
 from geolocate.emulator.noise import EARTH_RADIUS_KM
 from geolocate.geography.hashing import Words, mix, mix_arrays, unit
 
@@ -43,7 +44,10 @@ _OWNERS = ("Alex Morgan", "Priya Shah", "Tom Becker", "Wanderlust Photos", "Sam 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """The panoramas of one tile, as columns: positions, and the hash that everything else about them hangs on."""
+    """The panoramas of one tile, as columns: positions, and the hash that everything else about them hangs on.
+
+    ``driven`` is the year of the latest drive, counted from the frozen world's last; ``drive_hash`` that of the first.
+    """
 
     slots: Whole
     lat: Floats
@@ -51,11 +55,11 @@ class Tile:
     bearing: Floats
     pano_hash: Words
     drive_hash: Words
+    driven: Whole
 
 
-_EMPTY = Tile(
-    np.zeros((0, 5), np.int64), np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, np.uint64), np.zeros(0, np.uint64)
-)
+_NO_WORDS, _NOWHERE = np.zeros(0, np.uint64), np.zeros(0)
+_EMPTY = Tile(np.zeros((0, 5), np.int64), _NOWHERE, _NOWHERE, _NOWHERE, _NO_WORDS, _NO_WORDS, np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +80,14 @@ class EmulatedPanorama:
     nuisance: int
 
 
-def nearest_panorama(seed: int, lat: float, lon: float, radius_m: float) -> EmulatedPanorama | None:
-    """Return the panorama nearest to the position, or None when none lies within the radius."""
+def nearest_panorama(seed: int, lat: float, lon: float, radius_m: float, months: int = 0) -> EmulatedPanorama | None:
+    """Return the latest panorama nearest to the position, or None when none lies within the radius."""
     radius_m = min(radius_m, MAX_RADIUS_M)
     best: tuple[float, Tile, int] | None = None
     for gap_m, row, column in _tiles_around(lat, lon, radius_m):
         if best is not None and gap_m >= best[0]:
             break
-        tile = load_tile(seed, row, column)
+        tile = load_tile(seed, row, column, months)
         if tile.lat.size == 0:
             continue
         distance = _metres(lat, lon, tile.lat, tile.lon)
@@ -107,14 +111,15 @@ def panoramas_of_tile(seed: int, row: int, column: int) -> tuple[EmulatedPanoram
     return tuple(_panorama(seed, tile, index) for index in range(tile.lat.size))
 
 
-def panorama_by_id(seed: int, pano_id: str) -> EmulatedPanorama | None:
-    """Return the panorama with the id, or None when there is none."""
+def panorama_by_id(seed: int, pano_id: str, months: int = 0) -> EmulatedPanorama | None:
+    """Return the panorama with the id, or None when there is none; one that was driven anew is still there."""
     slot = decode_id(seed, pano_id)
     if slot is None:
         return None
-    tile = load_tile(seed, slot.row, slot.column)
-    found = np.flatnonzero((tile.slots[:, 2:] == (slot.axis, slot.road, slot.step)).all(axis=1))
-    return _panorama(seed, tile, int(found[0])) if found.size else None
+    tile = load_tile(seed, slot.row, slot.column, months)
+    here = (tile.slots[:, 2:] == (slot.axis, slot.road, slot.step)).all(axis=1)
+    found = np.flatnonzero(here & (tile.driven >= slot.year))
+    return _panorama(seed, tile, int(found[0]), slot.year) if found.size else None
 
 
 def _metres(lat: float, lon: float, lats: Floats, lons: Floats) -> Floats:
@@ -151,21 +156,21 @@ def _tiles_around(lat: float, lon: float, radius_m: float) -> list[tuple[float, 
 
 
 @lru_cache(maxsize=4096)
-def load_tile(seed: int, row: int, column: int) -> Tile:
-    """Compute one tile's panoramas."""
+def load_tile(seed: int, row: int, column: int, months: int = 0) -> Tile:
+    """Compute one tile's panoramas, so many months after the frozen world."""
     columns = _columns(row)
     lat = (row + 0.5) / ROWS_PER_DEGREE - 90
     lon = (column + 0.5) / columns * 360 - 180
     built, coverage, coast_km = _settlement(lat, lon)
     if coverage == 0:
         return _EMPTY
-    parts = [_roads(seed, (row, column), axis, built, coverage) for axis in (0, 1)]
-    slots, across, along, bearing, hashes, drive = (np.concatenate(part) for part in zip(*parts, strict=True))
+    parts = [_roads(seed, (row, column), axis, (built, coverage), months) for axis in (0, 1)]
+    slots, across, along, bearing, hashes, drive, driven = (np.concatenate(part) for part in zip(*parts, strict=True))
     north_south = slots[:, 2] == 0
     lats = (row + np.where(north_south, along, across)) / ROWS_PER_DEGREE - 90
     lons = (column + np.where(north_south, across, along)) / columns * 360 - 180
     keep = _on_land(lats, lons, coast_km) & (unit(hashes, 3) < _KEPT)
-    return Tile(slots[keep], lats[keep], lons[keep], bearing[keep], hashes[keep], drive[keep])
+    return Tile(slots[keep], lats[keep], lons[keep], bearing[keep], hashes[keep], drive[keep], driven[keep])
 
 
 def _settlement(lat: float, lon: float) -> tuple[float, float, float]:
@@ -187,23 +192,27 @@ def _on_land(lats: Floats, lons: Floats, coast_km: float) -> NDArray[np.bool_]:
 
 
 def _roads(
-    seed: int, tile: tuple[int, int], axis: int, built: float, coverage: float
-) -> tuple[Whole, Floats, Floats, Floats, Words, Words]:
-    """Lay one axis's roads through a tile, as columns.
+    seed: int, tile: tuple[int, int], axis: int, settled: tuple[float, float], months: int
+) -> tuple[Whole, Floats, Floats, Floats, Words, Words, Whole]:
+    """Lay one axis's roads through a tile that is ``settled`` so (how built-up, how much covered), as columns.
 
     Slots (N, 5), positions across and along the road's line in tiles, bearings in degrees, hashes of panoramas and
-    of capture drives, each (N,).
+    of first capture drives, years of the latest drives, each (N,).
     """
     row, column = tile
+    built, coverage = settled
     line, stretch = (column, row) if axis == 0 else (row, column)
     roads = np.arange(round(1.2 + built * (_MAX_ROADS - 1)))
     # Along a whole degree a road keeps its hash: it runs on through the tiles.
     shape = mix_arrays(mix(seed, 1, row // ROWS_PER_DEGREE, line, axis), roads)
     detail = mix_arrays(2, shape)
-    covered = unit(mix_arrays(mix(3, stretch // 2), shape)) < coverage
+    lacking = unit(mix_arrays(mix(3, stretch // 2), shape)) - coverage
+    # A drive follows one road for kilometres. Were it to take all the roads around, its light would tell the place.
+    drives = mix_arrays(mix(seed, 5, stretch // _DRIVE_TILES), shape)
+    driven = last_drives(drives, lacking, months)
     spacing_m = np.where(built > 0.35, 22, 45) * (0.8 + 0.6 * unit(shape, 0))
     steps = np.floor(TILE_M / spacing_m).astype(np.int64)
-    road = np.repeat(roads, np.where(covered, steps, 0))
+    road = np.repeat(roads, np.where(driven != NEVER, steps, 0))
     step = np.arange(road.size) - np.searchsorted(road, road)
     hashes = mix_arrays(mix(seed, 4, row, column, axis), shape[road], step)
     along = (step + 0.25 + 0.5 * unit(hashes, 0)) / steps[road]
@@ -213,21 +222,22 @@ def _roads(
     across = unit(detail, 1)[road] + swing * np.sin(phase)
     lean = np.degrees(np.arctan(swing * wave * np.cos(phase)))
     slots = np.column_stack([np.full_like(road, row), np.full_like(road, column), np.full_like(road, axis), road, step])
-    # A drive follows one road for kilometres. Were it to take all the roads around, its light would tell the place.
-    drive = mix_arrays(mix(seed, 5, stretch // _DRIVE_TILES), shape)[road]
-    return slots, across, along, lean if axis == 0 else 90 - lean, hashes, drive
+    return slots, across, along, lean if axis == 0 else 90 - lean, hashes, drives[road], driven[road]
 
 
-def _panorama(seed: int, tile: Tile, index: int) -> EmulatedPanorama:
+def _panorama(seed: int, tile: Tile, index: int, year: int | None = None) -> EmulatedPanorama:
+    """Describe one panorama of a tile as of its latest drive, or of that of a year."""
     row, column, axis, road, step = tile.slots[index].tolist()
-    own, drive = int(tile.pano_hash[index]), int(tile.drive_hash[index])
+    year = int(tile.driven[index]) if year is None else year
+    drives = drives_of(tile.drive_hash[index : index + 1], year)
+    own, drive = int(tile.pano_hash[index]), int(drives[0])
     photosphere = own % 1000 < 25
     owner = _OWNERS[own // 1000 % len(_OWNERS)] if photosphere else "Google"
     return EmulatedPanorama(
-        pano_id=encode_id(seed, Slot(row, column, axis, road, step), photosphere),
+        pano_id=encode_id(seed, Slot(row, column, axis, road, step, year), photosphere),
         lat=round(float(tile.lat[index]), 7),
         lon=round(float(tile.lon[index]), 7),
-        date=capture_date(drive >> 32),
+        date=f"{LAST_YEAR + year}-{int(month_of(drives)[0]):02d}" if year else capture_date(drive >> 32),
         copyright=f"© {owner}",
         road_bearing=float(tile.bearing[index]) % 180,
         road_rank=min(road, 3),

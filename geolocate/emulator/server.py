@@ -34,7 +34,13 @@ def create_app(config: EmulatorConfig) -> web.Application:
 
     async def health(_: web.Request) -> web.Response:
         """Say that the server answers, and which world it shows."""
-        about = {"status": "ok", "world": "emulated", "world_version": config.world_version, "seed": config.seed}
+        about: dict[str, object] = {
+            "status": "ok",
+            "world": "emulated",
+            "world_version": config.world_version,
+            "seed": config.seed,
+        }
+        about |= {"today": config.today} if config.today else {}
         return web.json_response(about)
 
     async def count(_: web.Request) -> web.Response:

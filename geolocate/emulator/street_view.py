@@ -58,6 +58,7 @@ class StreetView:
         self._config = config
         self._studio = studio
         self._tally = tally
+        self._months = config.months_later
         self._dice = FaultDice(config.faults, config.seed)
         self._quota = access.Quota(config.requests_per_minute, config.unsigned_per_day)
 
@@ -153,8 +154,8 @@ class StreetView:
 
     def _find(self, place: PlaceRequest) -> EmulatedPanorama | None:
         if place.pano_id is not None:
-            return panorama_by_id(self._config.seed, place.pano_id)
-        return nearest_panorama(self._config.seed, place.lat, place.lon, place.radius_m)
+            return panorama_by_id(self._config.seed, place.pano_id, self._months)
+        return nearest_panorama(self._config.seed, place.lat, place.lon, place.radius_m, self._months)
 
     def _without_imagery(self, view: ViewRequest) -> Answer:
         self._tally.counters["no_imagery"] += 1
