@@ -12,8 +12,11 @@ from rich.console import Console
 
 from flows.geolocate_uk import geolocate_uk
 from geolocate.errors import GeolocateError
+from geolocate.evaluation.compare import read_evaluated
+from geolocate.evaluation.study import system_rows
 from geolocate.reporting import results_table, verdicts
-from geolocate.storage import read_json
+from geolocate.reporting.study_page import difference_line, systems_shown
+from geolocate.storage import DataRoot, read_json
 
 INTERRUPTED = 130
 
@@ -27,6 +30,7 @@ def main() -> int:
     Console().print(results_table(metrics))
     for verdict in verdicts(metrics):
         _say(verdict)
+    _beside_study(run, result["study"])
     if result["requests"] == 0:
         _say("Nothing to do: everything was collected before, 0 requests were sent.")
     _say(f"Dataset     {result['dataset']} (sha256 {metrics['dataset']['sha256']})")
@@ -36,6 +40,14 @@ def main() -> int:
     share = result["orchestration_share"]
     _say(f"{time.monotonic() - started:.0f} s, of which orchestration {share:.1%}; start-up is printed above")
     return 0
+
+
+def _beside_study(run: Path, study: str) -> None:
+    """Print what the study's recipe reached on the same data with the same encoders, and how far ours is from it."""
+    root = DataRoot(run.parents[1])
+    systems = system_rows([read_evaluated(root, name) for name in (study, run.name)])
+    Console().print(systems_shown(systems))
+    _say(difference_line(systems, run.name, "study-recipe"))
 
 
 def _say(line: str) -> None:

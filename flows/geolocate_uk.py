@@ -16,7 +16,15 @@ from flows.collecting import (
     collect_and_publish,
     shard_runner,
 )
-from flows.learning import Epochs, ImageEncoder, TextEncoder, train_and_evaluate
+from flows.learning import (
+    BesideStudy,
+    Epochs,
+    ImageEncoder,
+    TextEncoder,
+    beside_study,
+    train_and_evaluate,
+    train_study_recipe,
+)
 from geolocate.collection.plan import PlanRequest
 from geolocate.training.config import TrainConfig
 from tasks.orders import CollectionOrder
@@ -34,8 +42,9 @@ def geolocate_uk(
     text_encoder: TextEncoder = "minilm",
     epochs: Epochs = 40,
     seed: Seed = 0,
+    study: BesideStudy = True,
 ) -> dict[str, Any]:
-    """Sample, collect, merge suburbs, publish, train, evaluate, report."""
+    """Sample, collect, merge suburbs, publish, train, evaluate, report; the study's recipe beside it."""
     CLOCK.restart()
     plan = PlanRequest(region="uk", kind="cities", top=top, per_place=per_place, seed=seed)
     order = CollectionOrder(plan=plan, provider=provider, budget_usd=budget_usd, max_images=max_images)
@@ -44,4 +53,10 @@ def geolocate_uk(
         state: Any = Completed(name="OverBudget", message=at_the_cap(order, collected), data=collected.model_dump())
         return cast("dict[str, Any]", state)  # a state that a flow returns is the run's own
     config = TrainConfig(image_encoder=image_encoder, text_encoder=text_encoder, epochs=epochs, seed=seed)
-    return {**collected.model_dump(), **train_and_evaluate(collected.dataset, config)}
+    result = collected.model_dump()
+    if study:  # first, so that the run that is found as the latest is ours
+        result["study"] = train_study_recipe(collected.dataset, config)
+    result |= train_and_evaluate(collected.dataset, config)
+    if study:
+        beside_study(result["study"], result["run"])
+    return result | {"orchestration_share": CLOCK.orchestration_share()}

@@ -7,19 +7,33 @@ from pydantic import Field
 
 from geolocate.training.config import TrainConfig
 from tasks import learning
-from tasks.artifacts import show_map, show_metrics, show_report
+from tasks.artifacts import show_comparison, show_map, show_metrics, show_report
 from tasks.orders import data_root
 from tasks.timing import CLOCK
 
 Dataset = Annotated[str, Field(min_length=1, description="NAME, its newest version, or NAME@VERSION")]
 ImageEncoder = Annotated[str, Field(description="efficientnet-lite0, resnet50, or NAME=PATH of local weights")]
 TextEncoder = Annotated[str, Field(description="minilm, distilbert, or NAME=PATH of a local folder")]
+BesideStudy = Annotated[bool, Field(description="Train the study's recipe too, and set the result beside it")]
 Epochs = Annotated[int, Field(ge=1, le=1000, description="Epochs at the most; early stopping ends sooner")]
 
 
 def train_and_evaluate(dataset: str, config: TrainConfig) -> dict[str, Any]:
     """Train CLIP on a dataset version, evaluate it beside chance, report."""
     return evaluate_and_report(learning.train_clip(dataset, config))
+
+
+def train_study_recipe(dataset: str, config: TrainConfig) -> str:
+    """Train the study's recipe on the same encoders for as many epochs at the most, and evaluate it."""
+    same = {name: getattr(config, name) for name in ("image_encoder", "text_encoder", "epochs", "seed")}
+    study = learning.train_clip(dataset, TrainConfig.study_recipe(**same))
+    learning.evaluate_clip(study)
+    return study
+
+
+def beside_study(study: str, run: str) -> None:
+    """Show what the study's recipe reached and what the run did, beside chance."""
+    show_comparison(learning.compare_clip([study, run]))
 
 
 def evaluate_and_report(run: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from prefect.artifacts import (
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
+from geolocate.reporting.study_page import systems_markdown
 from geolocate.reporting.tables import footnotes, result_lines, test_sets, title_of, verdicts
 from tasks.timing import CLOCK
 
@@ -144,6 +145,11 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
     ]
     notes = [title_of(metrics), *footnotes(metrics), *verdicts(metrics)]
     create_table_artifact(rows, key="metrics", description="\n\n".join(notes))
+
+
+def show_comparison(systems: Mapping[str, Any]) -> None:
+    """The systems of one dataset version beside chance."""
+    create_markdown_artifact(systems_markdown(systems), key="comparison", description="The study's recipe and ours")
 
 
 def show_map(picture: Path) -> None:

@@ -8,7 +8,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from geolocate.dataset import open_dataset
+from geolocate.evaluation.compare import read_evaluated
 from geolocate.evaluation.evaluate import evaluate
+from geolocate.evaluation.study import system_rows
 from geolocate.evaluation.val_distance import val_distance
 from geolocate.reporting.report import write_report
 from geolocate.training.config import TrainConfig, default_run_name
@@ -48,6 +50,16 @@ def shown_training(run: str) -> Iterator[TrainProgress]:
 def evaluate_clip(run: str) -> dict[str, Any]:
     """Evaluate on the test ground, beside chance."""
     return CLOCK.measures(evaluate)(data_root(), run)
+
+
+@task(task_run_name="compare {runs}", cache_policy=NO_CACHE)
+def compare_clip(runs: list[str]) -> dict[str, Any]:
+    """Set evaluated runs of one dataset version side by side, beside chance."""
+    return CLOCK.measures(_compare)(runs)
+
+
+def _compare(runs: list[str]) -> dict[str, Any]:
+    return system_rows([read_evaluated(data_root(), run) for run in runs])
 
 
 @task(task_run_name="report on {run}", cache_policy=NO_CACHE)

@@ -19,6 +19,7 @@ from geolocate.evaluation.compare import (
     read_evaluated,
     recipes_of,
 )
+from geolocate.models.open_models import OPEN_MODELS, weights_absent
 from geolocate.storage import DataRoot
 
 
@@ -51,8 +52,6 @@ SYSTEMS = {
     "streetclip": "StreetCLIP",
     "geoclip": "GeoCLIP",
 }
-_OPEN = ("openai-clip", "streetclip", "geoclip")
-
 SHOWN = ("accuracy", "accuracy_macro", "mean_km", "median_km")
 
 
@@ -162,14 +161,18 @@ def _task(task: Task, runs: Sequence[EvaluatedRun], bootstrap: Bootstrap | None)
     """Return one task's rows; several dataset versions of it stand apart, for their figures are no comparison."""
     versions = {str(one.metrics["dataset"]["sha256"]): one.metrics["dataset"] for one in runs}
     tables = [
-        _version_rows([one for one in runs if one.metrics["dataset"]["sha256"] == sha256], bootstrap)
+        system_rows([one for one in runs if one.metrics["dataset"]["sha256"] == sha256], bootstrap)
         for sha256 in versions
     ]
     missing = [{"label": label, "not_run": _why(key)} for key, label in SYSTEMS.items()] if not tables else []
     return {"title": task.title, "tables": tables, "missing": missing}
 
 
-def _version_rows(runs: Sequence[EvaluatedRun], bootstrap: Bootstrap | None) -> dict[str, Any]:
+def system_rows(runs: Sequence[EvaluatedRun], bootstrap: Bootstrap | None = None) -> dict[str, Any]:
+    """Return a row for each system on one dataset version, and ``compared``, what they rest on: runs[0] is the first.
+
+    Raises CheckpointError for runs of several versions.
+    """
     check_comparable(runs)
     recipes = recipes_of(runs)
     compared = compare_recipes(recipes, bootstrap)
@@ -195,5 +198,5 @@ def _row(label: str, system: str, compared: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _why(system: str) -> str:
-    """Say why a row has no figures: among the runs that were named there is none of it."""
-    return "weights absent, or none of the runs named" if system in _OPEN else "none of the runs named"
+    """Say why a row has no figures: its weights are nowhere, or none of the runs that were named is of it."""
+    return "weights absent" if system in OPEN_MODELS and weights_absent(system) else "none of the runs named"

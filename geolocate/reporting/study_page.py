@@ -14,7 +14,7 @@ from rich.table import Table
 from geolocate.evaluation.study import PUBLISHED, SHOWN, UNKNOWN
 from geolocate.reporting.comparison import comparison_notes, comparison_rows, comparison_title
 from geolocate.reporting.page import render
-from geolocate.reporting.tables import EMULATED, cell_of, markdown_row, metric_of
+from geolocate.reporting.tables import EMULATED, cell_of, markdown_row, metric_of, signed_cell
 from geolocate.storage import atomic_write
 
 _HEAD = ("system", *(f"{metric_of(name).label}, {metric_of(name).unit}" for name in SHOWN))
@@ -36,6 +36,40 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     if "not_run" in row:
         return [row["label"], f"not run: {row['not_run']}"]
     return [row["label"], *(str(cell_of(metric_of(name), row["values"][name])) for name in SHOWN)]
+
+
+def systems_shown(systems: Mapping[str, Any]) -> Table:
+    """Return the rows that were run of one dataset version's systems, for the terminal."""
+    table = Table(title=comparison_title(systems["compared"]))
+    for at, name in enumerate(_HEAD):
+        table.add_column(name, justify="left" if at == 0 else "right", overflow="fold")
+    for row in _run(systems):
+        table.add_row(*row)
+    return table
+
+
+def systems_markdown(systems: Mapping[str, Any]) -> str:
+    """Return the same as Markdown."""
+    lines = [
+        markdown_row(list(_HEAD)),
+        markdown_row(["---", *["---:"] * len(SHOWN)]),
+        *map(markdown_row, _run(systems)),
+    ]
+    notes = [f"- {note}" for note in comparison_notes(systems["compared"])]
+    return "\n".join([f"**{comparison_title(systems['compared'])}**", "", *lines, "", *notes]) + "\n"
+
+
+def _run(systems: Mapping[str, Any]) -> list[list[str]]:
+    return [_cells(row) for row in systems["rows"] if "values" in row]
+
+
+def difference_line(systems: Mapping[str, Any], run: str, name: str) -> str:
+    """Say by how much a run's mean distance differs from the first one's, which is called ``name``."""
+    metric, difference = metric_of("mean_km"), systems["compared"]["paired"]["mean_km"][run]
+    told = "not told apart from it"
+    if difference["low"] is not None and not difference["low"] <= 0 <= difference["high"]:
+        told = "better" if difference["value"] < 0 else "worse"
+    return f"mean distance against {name}: {signed_cell(metric, difference)} km, {told} (one seed)."
 
 
 def study_table_shown(study: Mapping[str, Any]) -> Table:

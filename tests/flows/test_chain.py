@@ -9,6 +9,10 @@ import requests
 from geolocate.collection.plan import PlanRequest
 from geolocate.dataset import dataset_versions, open_dataset
 from geolocate.errors import DatasetError
+from geolocate.evaluation.assess import Bootstrap
+from geolocate.evaluation.compare import read_evaluated
+from geolocate.evaluation.study import system_rows
+from geolocate.reporting.study_page import difference_line, systems_markdown
 from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot, read_json
 from tasks.orders import CollectionOrder
@@ -50,6 +54,18 @@ def test_it_collects_publishes_trains_evaluates_and_reports(machine, chain):
     assert metrics["world"] == "emulated"
     assert set(metrics["metrics"]["mean_km"]) >= {"model", "uniform", "prior", "best_constant"}
     assert "emulated world" in (machine.run(chain["run"]) / "report.html").read_text().lower()
+
+
+def test_the_study_s_recipe_stands_beside_ours(machine, chain):
+    both = [read_evaluated(machine, chain[name]) for name in ("study", "run")]
+    assert [one.metrics["config"]["loss"] for one in both] == ["study", "infonce"]
+    assert both[0].metrics["config"]["epochs"] == both[1].metrics["config"]["epochs"]
+    systems = system_rows(both, Bootstrap(resamples=50))
+    names = [row["label"].split(":")[0] for row in systems["rows"] if "values" in row]
+    assert names == ["study-recipe (its loss, our encoders)", "ours", "uniform", "prior", "best constant"]
+    line = difference_line(systems, chain["run"], "study-recipe")
+    assert line.startswith("mean distance against study-recipe: ")
+    assert "| study-recipe (its loss, our encoders)" in systems_markdown(systems)
 
 
 def test_the_billed_images_are_those_that_the_emulator_counted(machine, chain, billed_before, emulator_url):

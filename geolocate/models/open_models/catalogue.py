@@ -93,6 +93,15 @@ def open_model(name: str, weights: Weights | None = None) -> OpenModel:
     return entry.load(entry, name, folder)
 
 
+def weights_absent(name: str) -> bool:
+    """Say whether the hub's cache on this machine lacks the weights of an open model; nothing is fetched."""
+    try:
+        _folder_of(name, OPEN_MODELS[name], Weights())
+    except WeightsAbsentError:
+        return True
+    return False
+
+
 def _folder_of(name: str, entry: Entry, weights: Weights) -> Path:
     if weights.folder is not None:
         if not (weights.folder / "config.json").is_file():
