@@ -57,6 +57,7 @@ class SamplePoint:
     A planned point may be drawn more than once where there is no imagery: ``draw`` counts from 0, and all draws
     of one ``point_id`` share its group (the cell or the class that the point was drawn for). ``source_id`` names the
     panorama where it is known already: it is looked up by its id, and the position may then be NaN, for unknown.
+    ``since`` is the moment, UTC, from which answers count: what was told before is asked for again.
     """
 
     point_id: str
@@ -67,6 +68,7 @@ class SamplePoint:
     radius_m: float
     sample_weight: float
     source_id: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,29 +113,45 @@ def collect(
     )
 
 
+def search(
+    root: DataRoot, request: CollectRequest, progress: PhaseProgress = lambda phase, done, total: None
+) -> list[ShardReport]:
+    """Search all shards of a collection that was started, and give each panorama to one point; nothing is paid for."""
+    return with_office(root, request, lambda office: _search(office, progress))
+
+
 async def _collect(office: Office, progress: PhaseProgress) -> list[ShardReport]:
     """Search all shards, give each panorama to one point, and fetch all shards."""
+    return await _search(office, progress) + await _fetch(office, progress)
+
+
+async def _search(office: Office, progress: PhaseProgress) -> list[ShardReport]:
     plan = await asyncio.to_thread(read_plan, files_of(office.root, office.request.name))
     numbers = sorted(int(shard) for shard in plan["shard"].unique())
     rows_of = plan.groupby("shard", sort=False).indices
-    find, fetch = (Bar(phase, len(numbers), progress) for phase in ("find", "fetch"))
+    find = Bar("find", len(numbers), progress)
 
-    async def search(shard: int) -> ShardReport:
+    async def look(shard: int) -> ShardReport:
         with find.part(shard) as told:
             return await search_shard(office, shard, plan.iloc[rows_of[shard]], told)
+
+    files = files_of(office.root, office.request.name)
+    done = await asyncio.to_thread(searched, files, office.request.region, numbers)
+    find.skip(len(done))
+    found = await office.each_shard([shard for shard in numbers if shard not in done], look)
+    await asyncio.to_thread(assign_panoramas, office.root, office.request)
+    return [*done.values(), *found]
+
+
+async def _fetch(office: Office, progress: PhaseProgress) -> list[ShardReport]:
+    numbers = await asyncio.to_thread(shard_numbers, office.root, office.request.name)
+    fetch = Bar("fetch", len(numbers), progress)
 
     async def take(shard: int) -> ShardReport:
         with fetch.part(shard) as told:
             return await take_shard(office, shard, told)
 
-    files = files_of(office.root, office.request.name)
-    done = await asyncio.to_thread(searched, files, office.request.region, numbers)
-    find.skip(len(done))
-    found = await office.each_shard([shard for shard in numbers if shard not in done], search)
-    await asyncio.to_thread(assign_panoramas, office.root, office.request)
-    return [*done.values(), *found] + await office.each_shard(
-        await asyncio.to_thread(_open_first, office, numbers), take
-    )
+    return await office.each_shard(await asyncio.to_thread(_open_first, office, numbers), take)
 
 
 def _open_first(office: Office, shards: list[int]) -> list[int]:

@@ -36,9 +36,13 @@ class SearchKey:
 
     @classmethod
     def of(cls, point: SamplePoint, provider: str, world: str, source: str) -> "SearchKey":
-        """Name a search by what is asked; a position that is unknown stands as 0, for the id says what is meant."""
+        """Name a search by what is asked; a position that is unknown stands as 0, for the id says what is meant.
+
+        Answers of another round of asking are other entries: the earlier ones stay.
+        """
         lat, lon = (0.0 if math.isnan(degrees) else round(degrees, 7) for degrees in (point.lat, point.lon))
         named = f"{source} id={point.source_id}" if point.source_id else source
+        named = f"{named} since={point.since}" if point.since else named
         return cls(provider, world, lat, lon, point.radius_m, named)
 
 

@@ -123,9 +123,9 @@ def searches_of(plan: pd.DataFrame) -> list[Search]:
     """Gather the draws of each planned point, in the plan's order."""
     searches: dict[str, Search] = {}
     names = ["point_id", "draw", "group_id", "lat", "lon", "radius_m", "sample_weight"]
-    names += ["source_id"] if "source_id" in plan else []
+    names += [name for name in ("source_id", "since") if name in plan]
     for values in plan.sort_values("draw", kind="stable")[names].itertuples(index=False, name=None):
-        point = SamplePoint(*values)
+        point = SamplePoint(**dict(zip(names, values, strict=True)))
         searches.setdefault(point.point_id, Search([])).draws.append(point)
     return list(searches.values())
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from geolocate.collection.rounds import is_round
 from geolocate.collection.shards import FOUND, CollectionFiles
 from geolocate.records import OutcomeStatus
 from geolocate.storage import DataRoot, read_json
@@ -73,6 +74,8 @@ def _seen(root: DataRoot, kind: Kind) -> Iterator[tuple[Kind, _Tally]]:
     for request in sorted(root.path.glob("collections/*/collection.json")):
         started = read_json(request)
         if (started["provider"], started["world"]) != (kind.provider, kind.world):
+            continue
+        if is_round(CollectionFiles(request.parent)):  # it asks where imagery was found before
             continue
         files = CollectionFiles(request.parent)
         radius = pq.read_table(files.plan, columns=["radius_m"]).column(0)

@@ -16,13 +16,14 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from geolocate.dataset.changes import changes_of, moved_ground
 from geolocate.dataset.classes import CLASS_COLUMN, Level, check_level, classes_at
 from geolocate.dataset.describing import Content, Description, describe
 from geolocate.dataset.labels import LabelSettings, label_panoramas
 from geolocate.dataset.lineage import lineage_of
 from geolocate.dataset.rights import check_rights
 from geolocate.dataset.splits import split_panoramas
-from geolocate.dataset.versions import DatasetRef, latest_file
+from geolocate.dataset.versions import DatasetRef, latest_file, read_version
 from geolocate.errors import DatasetError
 from geolocate.geography.partition import partition_version
 from geolocate.geography.regions import Region, load_region, region_reference
@@ -63,9 +64,11 @@ class PublishRequest(BaseModel):
         return path.resolve() if path else None
 
 
-def publish(root: DataRoot, request: PublishRequest) -> DatasetRef:
+def publish(root: DataRoot, request: PublishRequest, parent: str | None = None) -> DatasetRef:
     """Label, split and publish collections as a dataset version.
 
+    ``parent``, ``NAME@VERSION``, is the version that this one takes the place of: the card keeps its hash and what
+    changed since.
     Raises DatasetError when there is nothing to train on or two worlds meet, RightsError when a row has no rights.
     """
     region = load_region(request.region)
@@ -83,11 +86,26 @@ def publish(root: DataRoot, request: PublishRequest) -> DatasetRef:
         content = Content(manifest.merge(labels, on="image_id", validate="one_to_one"), classes, outside)
         lineage = lineage_of(root, region, request.collections, request.suburb_overrides)
         identity = _identity(ref, request, region, manifest) | {"lineage": lineage}
+        identity |= _since(root, parent, content) if parent else {}
         described = describe(root, region, identity, content)
         _write_version(target, manifest, {"labels": labels, "classes": classes}, described)
     # Written also when the version was there: who publishes an earlier content again means that one.
     write_json(latest_file(root, ref.name), {"version": ref.version})
     return ref
+
+
+def _since(root: DataRoot, parent: str, content: Content) -> dict[str, Any]:
+    before = read_version(root, parent)
+    after = content.rows.merge(content.classes, on="class_id")
+    if moved := moved_ground(before.frame, after):
+        raise DatasetError(
+            f"the ground of {', '.join(moved[:5])} has another part than in {before.ref}: a place trained on would be "
+            "tested on; publish under another name"
+        )
+    return {
+        "parent": {"version": str(before.ref), "sha256": before.ref.sha256},
+        "changes": changes_of(root, before.frame, after).to_json(),
+    }
 
 
 def _manifest_of(root: DataRoot, request: PublishRequest) -> pd.DataFrame:

@@ -96,11 +96,21 @@ def _version(root: DataRoot, path: Path, card: Mapping[str, Any], used_by: tuple
     name = f"{card['name']}@{card['version']}"
     note = f"altered: {', '.join(altered)}" if altered else f"{card['images']} images, {card['world']} world"
     made_of = (
-        (*_collections(root, lineage), _region(card, lineage), *_rest(card, lineage))
+        (*_parent(root, card), *_collections(root, lineage), _region(card, lineage), *_rest(card, lineage))
         if lineage
         else (Node("lineage", "made of", "unknown", note="published before hashes were written down"),)
     )
     return Node("dataset", name, "changed" if altered else "agrees", card["sha256"], note, made_of, used_by)
+
+
+def _parent(root: DataRoot, card: Mapping[str, Any]) -> Iterator[Node]:
+    """Name the version that this one took the place of; its own tree is shown when it is traced."""
+    if "parent" not in card:
+        return
+    name, then = card["parent"]["version"], card["parent"]["sha256"]
+    dataset, _, version = name.partition("@")
+    path = root.dataset(dataset, version) / "card.json"
+    yield _compared("parent", name, then, read_json(path)["sha256"] if path.exists() else None)
 
 
 def _collections(root: DataRoot, lineage: Mapping[str, Any]) -> Iterator[Node]:

@@ -7,6 +7,7 @@ run lie in it.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 
 from geolocate.providers.vector_tiles import Coverage, Tile, decode_coverage, joined, tiles_around
@@ -18,7 +19,7 @@ _KEPT = 256
 
 
 class CoverageStore:
-    """Tiles under one folder, as ``14/<x>/<y>.mvt``; deleting one has it asked for again."""
+    """Tiles under one folder, as ``14/<x>/<y>.mvt``; one from before a point's ``since`` is asked for again."""
 
     def __init__(self, folder: Path, fetch: Callable[[Tile], Awaitable[bytes]]) -> None:
         self._folder = folder
@@ -28,7 +29,7 @@ class CoverageStore:
     async def around(self, point: SamplePoint) -> Coverage:
         """Return the pictures of all tiles that the point's circle touches. Raises what ``fetch`` raises."""
         tiles = tiles_around(point.lat, point.lon, point.radius_m)
-        return joined([await self._coverage(tile) for tile in tiles])
+        return joined([await self._coverage(tile, point.since) for tile in tiles])
 
     async def close(self) -> None:
         """Give up what nobody waits for any more."""
@@ -36,17 +37,17 @@ class CoverageStore:
             task.cancel()
         await asyncio.gather(*self._tiles.values(), return_exceptions=True)
 
-    async def _coverage(self, tile: Tile) -> Coverage:
+    async def _coverage(self, tile: Tile, since: str) -> Coverage:
         task = self._tiles.get(tile)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
-            task = self._tiles[tile] = asyncio.create_task(self._load(tile))
+            task = self._tiles[tile] = asyncio.create_task(self._load(tile, since))
             self._make_room()
         self._tiles.move_to_end(tile)
         return await asyncio.shield(task)
 
-    async def _load(self, tile: Tile) -> Coverage:
+    async def _load(self, tile: Tile, since: str) -> Coverage:
         file = self._folder / f"{tile.path}.mvt"
-        if file.exists():
+        if file.exists() and _is_of(file, since):
             return await asyncio.to_thread(lambda: decode_coverage(file.read_bytes(), tile))
         body = await self._fetch(tile)
         # Decoded first: what is no tile is not kept.
@@ -58,6 +59,11 @@ class CoverageStore:
         done = [tile for tile, task in self._tiles.items() if task.done()]
         for tile in done[: max(0, len(self._tiles) - _KEPT)]:
             del self._tiles[tile]
+
+
+def _is_of(file: Path, since: str) -> bool:
+    """Say whether a file was written at the moment, or later."""
+    return not since or file.stat().st_mtime >= datetime.fromisoformat(since).timestamp()
 
 
 def _keep(file: Path, body: bytes) -> None:
