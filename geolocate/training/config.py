@@ -13,6 +13,7 @@ from geolocate.models.clip import ClipConfig, LossName
 from geolocate.models.fusion import FusionName
 from geolocate.models.gps import GpsEncoderName
 from geolocate.models.objective import LossWeights
+from geolocate.training.samples import ViewsName
 
 
 class TrainConfig(BaseModel):
@@ -43,8 +44,9 @@ class TrainConfig(BaseModel):
     gps: float = Field(default=0.0, ge=0, le=100)
     gps_encoder: GpsEncoderName = "fourier"
     tau_km: float = Field(default=75.0, gt=0, le=20_000)
-    #: What a sample is: each view by itself, or all views of a panorama together.
-    views: Literal["single", "all"] = "single"
+    #: What is learned from at once: each view by itself, all views of a panorama together, or each view with any others
+    #: of its panorama, drawn anew in each epoch.
+    views: ViewsName = "single"
     #: How the views of a panorama become one; with single views it is learned from one view at a time.
     fusion: FusionName = "mean"
     projection: int = Field(default=256, ge=2, le=4096)

@@ -206,6 +206,7 @@ def _train_epoch(
     data, places = training
     rng = np.random.default_rng([config.seed, course.epoch])
     seed, order = int(rng.integers(2**62)), rng.permutation(len(places))
+    places = places.drawn(rng)
     if not course.step:
         # Dropout draws from torch.
         torch.manual_seed(seed)
@@ -248,7 +249,8 @@ def _validate(
             for start in range(0, len(data.val), config.batch_size)
         ]
     )
-    order = np.random.default_rng(config.seed).permutation(len(places))
+    rng = np.random.default_rng(config.seed)
+    places, order = places.drawn(rng), rng.permutation(len(places))
     total = 0.0
     for start in range(0, len(order), config.batch_size):
         chosen = order[start : start + config.batch_size]

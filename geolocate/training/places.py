@@ -1,10 +1,10 @@
 """What is learned from at once: the views of a place, and what is known of where it is.
 
-In: the samples of one part. Out: batches of places. A place is one view, or all views of a panorama.
+In: the samples of one part. Out: batches of places. A place is one view, or several of a panorama.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ class Places:
     """The places of one part.
 
     ``views`` holds the sample numbers of each place's views; the other fields are one a sample, ``[N]``, and ``cells``
-    ``[N, L]``.
+    ``[N, L]``. With ``draws`` only the first view of each place is sure to be learned from.
     """
 
     views: list[np.ndarray]
@@ -32,9 +32,17 @@ class Places:
     lon: torch.Tensor
     classes: torch.Tensor
     cells: torch.Tensor
+    draws: bool = False
 
     def __len__(self) -> int:
         return len(self.views)
+
+    def drawn(self, rng: np.random.Generator) -> "Places":
+        """Return the places of one epoch: where they are drawn, each first view with any number of the others."""
+        if not self.draws:
+            return self
+        views = [np.append(place[:1], rng.permutation(place[1:])[: rng.integers(len(place))]) for place in self.views]
+        return replace(self, views=views, draws=False)
 
     def numbers(self, chosen: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return the sample numbers of these places' views, as ``batch`` asks for them."""
@@ -61,6 +69,7 @@ def places_of(samples: Samples, config: TrainConfig, cells: Cells | None) -> Pla
         samples.column("lon"),
         torch.from_numpy(samples.classes),
         torch.from_numpy(number_of_cell),
+        draws=config.views == "any",
     )
 
 

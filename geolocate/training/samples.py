@@ -1,6 +1,6 @@
 """Turn the train and val parts of a dataset version into numbered samples.
 
-Each image has a number. What is learned from at once is a place: one view, or all views of a panorama. Test rows are
+Each image has a number. What is learned from at once is a place: one view, or several of a panorama. Test rows are
 never read here.
 """
 
@@ -15,6 +15,8 @@ from geolocate.dataset.versions import DatasetVersion
 from geolocate.errors import DatasetError
 from geolocate.geography.distances import geometric_median
 from geolocate.manifest.panoramas import one_a_panorama
+
+ViewsName = Literal["single", "all", "any"]
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,14 @@ class Samples:
         ordered = self.rows.reset_index(drop=True).sort_values(["panorama_id", "heading"])
         return [group.index.to_numpy(copy=True) for _, group in ordered.groupby("panorama_id", sort=True)]
 
-    def places(self, views: Literal["single", "all"]) -> list[np.ndarray]:
-        """The sample numbers of what is learned from at once: each view by itself, or each panorama's together."""
-        return self.panoramas() if views == "all" else list(np.arange(len(self))[:, None])
+    def places(self, views: ViewsName) -> list[np.ndarray]:
+        """The sample numbers of what is learned from at once; for ``any``, each view and then the panorama's others."""
+        panoramas = self.panoramas()
+        if views == "all":
+            return panoramas
+        if views == "any":
+            return [np.roll(panorama, -at) for panorama in panoramas for at in range(len(panorama))]
+        return list(np.arange(len(self))[:, None])
 
     def column(self, name: str) -> torch.Tensor:
         """A column of the rows, ``[N]`` in double precision."""

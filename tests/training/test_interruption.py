@@ -21,7 +21,15 @@ from tests.training.small_dataset import small_dataset
 FROZEN = TrainConfig(pixels=32, epochs=3, batch_size=32, projection=32, select_by="val_loss")
 #: Dropout in the heads, batch normalisation in the encoder, a warm-up and an average: all that has a state.
 TUNED = FROZEN.model_copy(
-    update={"freeze_image": False, "epochs": 2, "micro_batch": 12, "warmup_steps": 3, "schedule": "cosine", "ema": 0.9}
+    update={
+        "freeze_image": False,
+        "epochs": 2,
+        "micro_batch": 12,
+        "warmup_steps": 3,
+        "schedule": "cosine",
+        "ema": 0.9,
+        "views": "any",
+    }
 )
 #: Steps an epoch, of 40 training places with three views each.
 STEPS = 4
