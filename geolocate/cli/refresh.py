@@ -40,6 +40,7 @@ class Which:
     ] = ""
     budget_usd: Annotated[float | None, typer.Option(help="Never spend more, over all runs of this refresh.")] = None
     max_images: Annotated[int | None, typer.Option(help="Never ask for more images, over all its runs.")] = None
+    concurrency: Annotated[int, typer.Option(min=1, max=512, help="Requests under way at once.")] = 64
 
 
 @spread
@@ -66,7 +67,7 @@ def refresh(
 
     settings = settings_from_environment()
     root = DataRoot(settings.data)
-    caps = RefreshCaps(which.budget_usd, which.max_images)
+    caps = RefreshCaps(which.budget_usd, which.max_images, which.concurrency)
     begun = begin_refresh(root, dataset, settings, Scope(tuple(which.group or ()), which.captured_before))
     plans = []
     for one in begun.rounds:

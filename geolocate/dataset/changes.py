@@ -17,9 +17,11 @@ from geolocate.storage import DataRoot
 
 #: What may become of a place, in the order in which it is told.
 FATES = ("added", "changed", "gone", "forgotten", "unchanged")
-#: Two panoramas that were found at one position are of one place.
-_PLACE = ["point_id", "requested_lat", "requested_lon"]
-_COLUMNS = ["panorama_id", "source_id", *_PLACE, "lat", "lon", "creator", "captured", "class_id", "class_name"]
+#: Two panoramas of one planned point are of one place; where collections number their points alike, they were also
+#: asked for at the same position.
+_POINT = ["point_id"]
+_POSITION = ["point_id", "requested_lat", "requested_lon"]
+_COLUMNS = ["panorama_id", "source_id", *_POSITION, "lat", "lon", "creator", "captured", "class_id", "class_name"]
 
 
 @dataclass(frozen=True)
@@ -50,23 +52,28 @@ class Changes:
 
 
 def changes_of(root: DataRoot, before: pd.DataFrame, after: pd.DataFrame) -> Changes:
-    """Compare the rows (manifest, labels and classes) of two versions, as they were published."""
+    """Compare the rows (manifest, labels and classes) of two versions, as they were published.
+
+    Where a forgotten panorama has a successor, one place is forgotten and another added.
+    """
     old, new = (one_a_panorama(rows)[_COLUMNS].reset_index(drop=True) for rows in (before, after))
+    place = _POSITION if old["point_id"].duplicated().any() or new["point_id"].duplicated().any() else _POINT
     date = old.set_index("panorama_id")["captured"].fillna("")
     stays = new["panorama_id"].isin(old["panorama_id"])
     same_date = new["panorama_id"].map(date).fillna("") == new["captured"].fillna("")
-    replaces = ~stays & _at_places_of(new, old[~old["panorama_id"].isin(new["panorama_id"])])
+    left = old[~old["panorama_id"].isin(new["panorama_id"])]
+    forgotten = is_forgotten(root, left)
+    replaces = ~stays & _are_among(new[place], left.loc[~forgotten, place])
     fates = np.select([stays & same_date, stays | replaces], ["unchanged", "changed"], "added")
-    left = old[~old["panorama_id"].isin(new["panorama_id"]) & ~_at_places_of(old, new[replaces])]
-    ended = np.where(is_forgotten(root, left), "forgotten", "gone")
-    named = ["class_id", "class_name"]
-    return Changes(pd.concat([new[named].assign(fate=fates), left[named].assign(fate=ended)], ignore_index=True))
+    replaced = ~forgotten & _are_among(left[place], new.loc[replaces, place])
+    ended = left.assign(fate=np.where(forgotten, "forgotten", "gone"))[~replaced]
+    columns = ["class_id", "class_name", "fate"]
+    return Changes(pd.concat([new.assign(fate=fates)[columns], ended[columns]], ignore_index=True))
 
 
-def _at_places_of(rows: pd.DataFrame, others: pd.DataFrame) -> "pd.Series[bool]":
-    """Say of each row whether one of the others stands for the same point, asked for at the same position."""
-    places = pd.MultiIndex.from_frame(others[_PLACE])
-    return pd.Series(pd.MultiIndex.from_frame(rows[_PLACE]).isin(places), index=rows.index)
+def _are_among(rows: pd.DataFrame, others: pd.DataFrame) -> "pd.Series[bool]":
+    """Say of each row whether it is among the others."""
+    return pd.Series(pd.MultiIndex.from_frame(rows).isin(pd.MultiIndex.from_frame(others)), index=rows.index)
 
 
 def moved_ground(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:

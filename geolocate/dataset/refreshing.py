@@ -76,6 +76,7 @@ class RefreshCaps:
 
     budget_usd: float | None = None
     max_images: int | None = None
+    concurrency: int = 64
     pace: Pace = field(default_factory=Pace)
 
 
@@ -118,6 +119,7 @@ def request_in(root: DataRoot, refresh: Refresh, one: Round, settings: Settings,
         settings,
         budget_usd=None if caps.budget_usd is None else max(0.0, caps.budget_usd - dollars),
         max_images=None if caps.max_images is None else max(0, caps.max_images - images),
+        concurrency=caps.concurrency,
         pace=caps.pace,
     )
 
