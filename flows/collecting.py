@@ -15,7 +15,7 @@ from geolocate.records import ImageReason, OutcomeStatus
 from tasks.artifacts import show_outcomes
 from tasks.collecting import assign_panoramas, fetch_shard, find_shard, finish_collection, plan_collection
 from tasks.datasets import announce, publish_dataset
-from tasks.orders import CollectionOrder
+from tasks.orders import CollectionOrder, Order
 
 Top = Annotated[int, Field(ge=2, le=1000, description="How many of the region's largest places to sample")]
 PerPlace = Annotated[int, Field(ge=1, le=10_000, description="Panoramas a merged class")]
@@ -79,7 +79,7 @@ def collect_and_publish(order: CollectionOrder, trained_by: str = "") -> Collect
     return Collected(dataset=dataset, requests=requests)
 
 
-def each_shard(work: Task[..., Report], order: CollectionOrder, shards: list[int]) -> list[Report]:
+def each_shard(work: Task[..., Report], order: Order, shards: list[int]) -> list[Report]:
     """Work on all shards, some at a time; after one that fails no other is begun: a refused key costs few requests."""
     futures: list[PrefectFuture[Report]] = []
     for shard in shards:

@@ -10,7 +10,7 @@ from geolocate import collection
 from geolocate.collection.plan import make_plan
 from geolocate.collection.reconcile import validate_collection
 from tasks.artifacts import shard_progress
-from tasks.orders import CollectionOrder, data_root
+from tasks.orders import CollectionOrder, Order, data_root
 from tasks.timing import CLOCK
 
 
@@ -26,20 +26,20 @@ def _plan(order: CollectionOrder) -> list[int]:
 
 
 @task(task_run_name="find panoramas, shard {shard}", cache_policy=NO_CACHE)
-def find_shard(order: CollectionOrder, shard: int) -> dict[str, Any]:
+def find_shard(order: Order, shard: int) -> dict[str, Any]:
     """Find the panoramas of a shard by their free metadata."""
     progress = shard_progress(order.name, f"find-{shard}")
     return asdict(CLOCK.measures(collection.find_shard)(data_root(), order.request(), shard, progress))
 
 
 @task(task_run_name="assign panoramas of {order.name}", cache_policy=NO_CACHE)
-def assign_panoramas(order: CollectionOrder) -> int:
+def assign_panoramas(order: Order) -> int:
     """Give each panorama to one point before anything is billed."""
     return CLOCK.measures(collection.assign_panoramas)(data_root(), order.request())
 
 
 @task(task_run_name="fetch images, shard {shard}", cache_policy=NO_CACHE)
-def fetch_shard(order: CollectionOrder, shard: int) -> dict[str, Any]:
+def fetch_shard(order: Order, shard: int) -> dict[str, Any]:
     """Fetch the views of a shard's panoramas, each at most once a data root."""
     progress = shard_progress(order.name, f"fetch-{shard}")
     return asdict(CLOCK.measures(collection.fetch_shard)(data_root(), order.request(), shard, progress))

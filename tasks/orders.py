@@ -1,5 +1,7 @@
 """What flows hand to tasks: small frozen orders that the UI can show, never tables and never secrets."""
 
+from typing import Protocol
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from geolocate.collection import CollectRequest, Pace
@@ -11,6 +13,19 @@ from geolocate.providers.registry import source_of
 from geolocate.settings import Settings, settings_from_environment
 from geolocate.storage import DataRoot
 from tasks.pace import pace_of
+
+
+class Order(Protocol):
+    """What a task of collecting needs to know."""
+
+    @property
+    def name(self) -> str:
+        """The collection's name."""
+        ...
+
+    def request(self) -> CollectRequest:
+        """The request, with the settings of the machine that the task runs on."""
+        ...
 
 
 class CollectionOrder(BaseModel):

@@ -6,6 +6,7 @@ start. Points that are not to be asked again keep the answers that the ledger ha
 stay in the ledger, under their own keys, so that the earlier collection can still be rebuilt from plan and ledger.
 """
 
+import re
 import shutil
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from geolocate.collection.download import OUTCOMES
 from geolocate.collection.ledger import now
 from geolocate.collection.records import CollectRequest
 from geolocate.collection.shards import FOUND, CollectionFiles, files_of, read_columns, read_plan
-from geolocate.errors import CollectionError
+from geolocate.errors import CollectionError, PlanError
 from geolocate.manifest import read_manifest_columns
 from geolocate.providers import check_endpoint
 from geolocate.providers.registry import source_of, world_of
@@ -47,6 +48,11 @@ class Scope:
 
     groups: tuple[str, ...] = ()
     captured_before: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no date: it would be compared all the same."""
+        if self.captured_before and not re.fullmatch(r"\d{4}(-\d\d){0,2}", self.captured_before):
+            raise PlanError(f"captured before {self.captured_before!r}: give a year, month or day, such as 2024-06")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from geolocate.dataset.versions import DatasetRef, DatasetVersion, read_version
 from geolocate.errors import CollectionError, DatasetError
 from geolocate.geography.partition import partition_version
 from geolocate.geography.regions import load_region
-from geolocate.records import ImageReason, OutcomeStatus
+from geolocate.records import ImageReason
 from geolocate.settings import Settings
 from geolocate.storage import DataRoot
 
@@ -141,11 +141,10 @@ def buy(
     Raises CollectionError where a cap has left pictures out: what is not there must not pass for gone.
     """
     summary = collect(root, request, start_round(root, one, request), progress, "resume")
-    left = summary.statuses.get(OutcomeStatus.OVER_BUDGET, 0) or summary.reasons.get(ImageReason.OVER_BUDGET, 0)
-    if left:
+    if left := summary.reasons.get(ImageReason.OVER_BUDGET, 0):
         raise CollectionError(
-            f"a cap was reached and {left} points of {one.name!r} lack pictures: nothing was published; run the same "
-            "command with a higher cap to go on, nothing is paid twice"
+            f"a cap was reached: {left} pictures of {one.name!r} are missing and nothing was published; run the same "
+            "command with a higher --budget-usd or --max-images to go on, nothing is paid twice"
         )
     return summary
 

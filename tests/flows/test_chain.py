@@ -114,15 +114,6 @@ def test_a_budget_ends_the_collection_cleanly_and_a_higher_one_goes_on(machine, 
     assert "over_budget" not in summary["statuses"]
 
 
-@pytest.mark.parametrize("name", ["refresh_datasets"])
-def test_what_is_not_there_yet_says_so(name, prefect_server):
-    import importlib
-
-    state = getattr(importlib.import_module(f"flows.{name}"), name)(return_state=True)
-    assert state.is_failed()
-    assert "comes with a later release" in state.message
-
-
 def test_the_latest_run_is_evaluated_when_none_is_named(machine, chain):
     from flows.evaluate_clip import evaluate_clip
 
