@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geolocate.evaluation.answering import Answering, Belief, Threshold
+from geolocate.evaluation.calibration import class_calibration_error
 from geolocate.evaluation.conformal import class_scores, class_sets, judge
 from geolocate.evaluation.metrics import Truth
 from geolocate.evaluation.openset import risk_coverage_area
 from geolocate.evaluation.search_area import area_to_search, cell_numbers, class_area_km2, recall_by_area
-from geolocate.evaluation.sureness import calibration_error
 from geolocate.geography.distances import haversine_km
 from geolocate.geography.regions import load_region
 
@@ -38,9 +38,7 @@ def answer_quality(answering: Answering, belief: Belief, truth: Truth) -> dict[s
     return {
         "temperature": card.temperature,
         # What the temperature mends: the error of the probabilities as the run itself gives them.
-        "uncalibrated_ece": calibration_error(
-            belief.uncalibrated.max(axis=1), belief.uncalibrated.argmax(axis=1) == truth.class_index
-        ),
+        "uncalibrated_ece": class_calibration_error(belief.uncalibrated, truth.class_index),
         "neighbours_share": card.knn.share,
         "calibration_blocks": card.calibration_blocks,
         "conformal": [_classes(answering, belief, truth, one) for one in card.class_thresholds],

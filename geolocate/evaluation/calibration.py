@@ -45,23 +45,26 @@ def scaled(posterior: Array, temperature: float) -> Array:
     return np.asarray(share / share.sum(axis=1, keepdims=True))
 
 
-def fit_calibration(posterior: Array, classes: Codes) -> Calibration:
+def fit_calibration(posterior: Array, classes: Codes, answered: Callable[[float], Array] | None = None) -> Calibration:
     """Find the temperature at which the true classes (P,) are the likeliest under the posterior (P, C).
 
-    Rows of class -1 are left out. Without any row the temperature stays 1.
+    ``answered(temperature)`` is the posterior (P, C) that is answered with, where more is done to it than to scale it:
+    the temperature has to make that one as sure as it is right. Rows of class -1 are left out. Without any row the
+    temperature stays 1.
     """
+    answer = answered or (lambda temperature: scaled(posterior, temperature))
     known = classes >= 0
-    posterior, classes = np.asarray(posterior, dtype=float)[known], classes[known]
+    before, classes = np.asarray(posterior, dtype=float)[known], classes[known]
     if not len(classes):
         return Calibration(1.0, 0)
-    temperature = fit_temperature(lambda one: scaled(posterior, one), classes)
-    after = scaled(posterior, temperature)
+    temperature = fit_temperature(lambda one: answer(one)[known], classes)
+    after = answer(temperature)[known]
     return Calibration(
         temperature,
         len(classes),
-        log_loss(posterior, classes),
+        log_loss(before, classes),
         log_loss(after, classes),
-        class_calibration_error(posterior, classes),
+        class_calibration_error(before, classes),
         class_calibration_error(after, classes),
     )
 

@@ -7,6 +7,7 @@ areas, and the score below which an answer is refused. Test rows are never read 
 
 import logging
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -31,11 +32,11 @@ from geolocate.evaluation.answering import (
     believe,
     likeness,
 )
-from geolocate.evaluation.calibration import Calibration, fit_calibration
+from geolocate.evaluation.calibration import Calibration, fit_calibration, log_loss
 from geolocate.evaluation.conformal import block_quantile, class_scores, covered_n
 from geolocate.evaluation.decoding import DEFAULT_DECODER
 from geolocate.evaluation.gallery import Gallery, build_gallery, place_features, save_gallery
-from geolocate.evaluation.knn import KnnConfig, nearest, search_index
+from geolocate.evaluation.knn import KnnConfig, nearest, not_told_apart, search_index
 from geolocate.evaluation.openset import refusal_threshold
 from geolocate.evaluation.search_area import (
     BANDWIDTHS_KM,
@@ -133,6 +134,10 @@ class _Fitting:
         if self.config.calibrate:
             known = fit_calibration(calibration.asked.posterior, calibration.classes)
         knn, tried = self._knn(val, known.temperature)
+        if self.config.calibrate and knn.share:
+            # Neighbours are surer than the model is: with their say the answer is calibrated once more.
+            answered = partial(self._posterior, calibration, knn)
+            known = fit_calibration(calibration.asked.posterior, calibration.classes, answered)
         cell_km = usual_cell_km(self.region)
         bandwidth = self._bandwidth(val, self._belief(val, known.temperature, knn), cell_km)
         belief = self._belief(calibration, known.temperature, knn)
@@ -159,18 +164,26 @@ class _Fitting:
     def _belief(self, part: Part, temperature: float, knn: KnnConfig) -> Belief:
         return believe(self.run, self.gallery, part.asked, Settings(temperature, knn, self.config.decoder))
 
+    def _posterior(self, part: Part, knn: KnnConfig, temperature: float) -> Array:
+        return self._belief(part, temperature, knn).posterior
+
     def _knn(self, val: Part, temperature: float) -> tuple[KnnConfig, list[dict[str, float]]]:
-        """Choose how much the neighbours say, by the mean distance on val ground."""
+        """Choose how much the neighbours say: of what is not told apart from the nearest on val ground, the likeliest.
+
+        A few dozen val places tell distances apart only roughly, and by distance alone the surest neighbours win.
+        """
         tried = [KnnConfig(share=0.0)]
         if self.config.neighbours and len(val):
             tried += [KnnConfig(share=share, softness=softness) for share in _SHARES for softness in _SOFTNESS]
-        found = []
-        for knn in tried:
-            belief = self._belief(val, temperature, knn)
-            km = float(haversine_km(val.lat, val.lon, belief.lat, belief.lon).mean()) if len(val) else 0.0
-            found.append({**asdict(knn), "val_mean_km": km})
-        best = min(range(len(tried)), key=lambda number: found[number]["val_mean_km"])
-        return tried[best], found
+        if not len(val):
+            return tried[0], []
+        beliefs = [self._belief(val, temperature, knn) for knn in tried]
+        km = np.stack([haversine_km(val.lat, val.lon, belief.lat, belief.lon) for belief in beliefs])
+        nll = np.array([log_loss(belief.posterior, val.classes) for belief in beliefs])
+        best = int(np.where(not_told_apart(km, val.blocks), nll, np.inf).argmin())
+        figures = zip(km.mean(axis=1), nll, strict=True)
+        found = [{"val_mean_km": float(mean), "val_nll": float(loss)} for mean, loss in figures]
+        return tried[best], [{**asdict(knn), **one} for knn, one in zip(tried, found, strict=True)]
 
     def _bandwidth(self, val: Part, belief: Belief, cell_km: float) -> float:
         """Choose how wide the bells are, by how much belief per km² lies where the val places are."""

@@ -117,6 +117,19 @@ def class_candidates(posterior: Array, lat: Array, lon: Array) -> Candidates:
     return Candidates(posterior, *(np.tile(degrees, (len(posterior), 1)) for degrees in (lat, lon)))
 
 
+def not_told_apart(km: Array, blocks: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say of each of A alternatives whether it is within one standard error of the nearest, [A].
+
+    ``km`` [A, P] are the distances of P places in ``blocks`` [P]; the error is that of the mean paired difference, with
+    places of one block counted as alike (Breiman and others 1984, the rule of one standard error).
+    """
+    _, number = np.unique(blocks, return_inverse=True)
+    more = km - km[km.mean(axis=1).argmin()]
+    mean = more.mean(axis=1, keepdims=True)
+    sums = np.stack([np.bincount(number, weights=row) for row in more - mean])
+    return np.asarray(mean[:, 0] <= np.sqrt((sums**2).sum(axis=1)) / km.shape[1])
+
+
 def _exact(dimensions: int, _: int) -> Any:
     return faiss.IndexFlatIP(dimensions)
 

@@ -42,14 +42,6 @@ def sureness(confidence: Array, correct: Array, km: Array, blocks: Codes, seed: 
     }
 
 
-def calibration_error(confidence: Array, correct: NDArray[np.bool_]) -> float:
-    """Return the expected calibration error of P answers, by how sure each was and whether it was right."""
-    blocks = np.zeros(len(correct), dtype=np.intp)
-    number = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    parts = [_by_block(blocks, number, values) for values in (np.ones(len(correct)), confidence, correct.astype(float))]
-    return float(_ece(np.ones((1, 1)), *parts)[0])
-
-
 def reliability(confidence: Array, correct: Array) -> list[dict[str, float]]:
     """Return the bins that hold an answer: ``panoramas``, mean ``confidence``, ``accuracy``."""
     number = np.minimum((confidence * BINS).astype(int), BINS - 1)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geolocate.evaluation.calibration import calibration_error, fit_calibration, scaled
+from geolocate.evaluation.calibration import calibration_error, fit_calibration, log_loss, scaled
 
 
 def _posterior(seed: int, places: int = 40, classes: int = 6, sureness: float = 1.0) -> np.ndarray:
@@ -65,3 +65,16 @@ def test_the_calibration_error_is_the_gap_that_is_worked_out_by_hand():
     # Two answers at 0.95 of which one is right, two at 0.55 of which both are: (2 × 0.45 + 2 × 0.45) / 4.
     found = calibration_error(np.array([0.95, 0.95, 0.55, 0.55]), np.array([True, False, True, True]))
     assert found == pytest.approx(0.45)
+
+
+def test_what_is_answered_with_is_calibrated_and_not_what_went_into_it():
+    """Half of the say is somebody's who is always sure: the rest has to be less sure than it would be alone."""
+    rng = np.random.default_rng(0)
+    posterior = _posterior(400)
+    classes = np.array([rng.choice(len(row), p=row) for row in posterior])
+    sure = np.eye(posterior.shape[1])[posterior.argmax(axis=1)]
+    mixed = fit_calibration(posterior, classes, lambda one: 0.5 * scaled(posterior, one) + 0.5 * sure)
+    alone = fit_calibration(posterior, classes)
+    assert mixed.temperature > 1.2 * alone.temperature
+    as_it_was = 0.5 * scaled(posterior, alone.temperature) + 0.5 * sure
+    assert mixed.nll_after < log_loss(as_it_was, classes)

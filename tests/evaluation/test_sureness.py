@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from geolocate.evaluation.sureness import calibration_error, sureness
+from geolocate.evaluation.sureness import sureness
 
 
 def answers(truth_of, count=4000):
@@ -39,12 +39,3 @@ def test_the_surest_err_least():
 
 def test_without_confidence_nothing_is_claimed():
     assert sureness(np.array([np.nan, 0.5]), np.array([True, True]), np.zeros(2), np.arange(2)) is None
-
-
-def test_the_calibration_error_by_hand():
-    """Two bins of two answers: |1.1 - 1| and |0.3 - 2|, of four answers."""
-    confidence, correct = np.array([0.55, 0.55, 0.15, 0.15]), np.array([True, False, True, True])
-    assert calibration_error(confidence, correct) == pytest.approx((0.1 + 1.7) / 4)
-    assert calibration_error(confidence, correct) == pytest.approx(
-        sureness(confidence, correct, np.zeros(4), np.arange(4))["ece"]["value"]
-    )
