@@ -27,6 +27,7 @@ CapturedBefore = Annotated[
         description="Only imagery older than this date, such as 2020 or 2024-06; empty: all",
     ),
 ]
+Anew = Annotated[bool, Field(description="Give up what an unfinished refresh has found, and ask again")]
 DryRun = Annotated[bool, Field(description="Ask and price, free of charge; buy and publish nothing")]
 
 
@@ -38,17 +39,20 @@ def refresh_datasets(
     max_images: MaxImages = None,
     groups: Groups = [],  # noqa: B006 - read only; Prefect shows it in its form
     captured_before: CapturedBefore = "",
+    anew: Anew = False,
 ) -> str | State[str]:
     """Ask metadata for each place again, buy only what differs, publish a version; return its name.
 
     Without a difference the dataset stays as it is. A cap that is reached ends the run with nothing published; a run
     with a higher one goes on.
     """
-    begun = refreshing.begin_refresh(dataset, Scope(tuple(groups), captured_before))
+    begun = refreshing.begin_refresh(dataset, Scope(tuple(groups), captured_before), anew=anew)
     orders = [RoundOrder(refresh=begun, one=one, budget_usd=budget_usd, max_images=max_images) for one in begun.rounds]
-    told = refreshing.show_plan(RefreshPlan(begun.before, tuple(_look(order) for order in orders)))
+    plan = RefreshPlan(begun.before, tuple(_look(order) for order in orders))
+    told = refreshing.show_plan(plan)
     if dry_run:
         return Completed(name="Planned", message=f"nothing was bought: {told}", data="")
+    refreshing.check_plan(plan)
     for order in orders:
         if left := _buy(order):
             return Completed(name="OverBudget", message=_at_the_cap(order, left), data="")

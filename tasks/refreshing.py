@@ -19,6 +19,7 @@ from geolocate.collection.shards import files_of
 from geolocate.dataset import refreshing
 from geolocate.dataset.refreshing import Refresh, RefreshCaps, Refreshed, RefreshPlan
 from geolocate.providers.registry import source_of
+from tasks.gates import gates_shown
 from tasks.orders import data_root, settings
 from tasks.pace import pace_of
 from tasks.timing import CLOCK
@@ -47,9 +48,16 @@ class RoundOrder(BaseModel):
 
 
 @task(task_run_name="begin refreshing {dataset}", cache_policy=NO_CACHE)
-def begin_refresh(dataset: str, scope: Scope) -> Refresh:
+def begin_refresh(dataset: str, scope: Scope, *, anew: bool) -> Refresh:
     """Take up the refresh that is not over yet, or begin one."""
-    return CLOCK.measures(refreshing.begin_refresh)(data_root(), dataset, settings(), scope)
+    begin = CLOCK.measures(refreshing.begin_refresh)
+    return begin(data_root(), dataset, settings(), scope, "anew" if anew else "resume")
+
+
+@task(task_run_name="check the plan", cache_policy=NO_CACHE)
+def check_plan(plan: RefreshPlan) -> None:
+    """Fail, before anything is bought, where more is gone than the region allows."""
+    refreshing.check_plan(data_root(), plan)
 
 
 @task(task_run_name="plan {order.name}", cache_policy=NO_CACHE)
@@ -84,7 +92,8 @@ def _finish(order: RoundOrder) -> dict[str, Any]:
 @task(task_run_name="publish {refresh.before.name}", cache_policy=NO_CACHE)
 def publish_refresh(refresh: Refresh) -> Refreshed:
     """Publish what the rounds hold as the next version, and end them."""
-    return CLOCK.measures(refreshing.publish_refresh)(data_root(), refresh)
+    with gates_shown():
+        return CLOCK.measures(refreshing.publish_refresh)(data_root(), refresh)
 
 
 def show_plan(plan: RefreshPlan) -> str:

@@ -47,6 +47,9 @@ class Which:
 def refresh(
     dataset: Annotated[str, typer.Argument(help="NAME, its newest version, or NAME@VERSION.")],
     which: Which,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Give up what an unfinished refresh has found, and ask again.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask and price, free of charge; buy nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -60,6 +63,7 @@ def refresh(
         RefreshPlan,
         begin_refresh,
         buy,
+        check_plan,
         look,
         publish_refresh,
         request_in,
@@ -68,7 +72,8 @@ def refresh(
     settings = settings_from_environment()
     root = DataRoot(settings.data)
     caps = RefreshCaps(which.budget_usd, which.max_images, which.concurrency)
-    begun = begin_refresh(root, dataset, settings, Scope(tuple(which.group or ()), which.captured_before))
+    scope = Scope(tuple(which.group or ()), which.captured_before)
+    begun = begin_refresh(root, dataset, settings, scope, "anew" if anew else "resume")
     plans = []
     for one in begun.rounds:
         with shown_progress(root, one.name) as progress:
@@ -79,6 +84,7 @@ def refresh(
     if dry_run:
         _end(plan, None, as_json=as_json)
         return
+    check_plan(root, plan)
     for one in begun.rounds:
         with shown_progress(root, one.name) as progress:
             buy(root, one, request_in(root, begun, one, settings, caps), progress)

@@ -7,12 +7,11 @@ stay in the ledger, under their own keys, so that the earlier collection can sti
 """
 
 import re
-import shutil
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +33,7 @@ from geolocate.storage import DataRoot, read_json, write_json
 
 #: The plan's column: the moment from which a point's answers count.
 SINCE = "since"
-#: What was asked so long ago, and has led to no purchase, is asked anew.
+#: What was asked so many days ago, and has led to no purchase, is asked anew.
 FRESH_DAYS = 7
 
 
@@ -71,11 +70,19 @@ class Round:
     ended: str = ""
 
 
-def begin_round(root: DataRoot, of: str, settings: Settings, scope: Scope | None = None) -> Round:
+def begin_round(
+    root: DataRoot,
+    of: str,
+    settings: Settings,
+    scope: Scope | None = None,
+    if_begun: Literal["resume", "anew"] = "resume",
+) -> Round:
     """Take up the round of a collection that is not over yet, or begin one.
 
+    With ``if_begun="anew"``, and where it has asked long ago or for other points and has bought nothing, the round that
+    is not over is given up: what it has found is not believed, what it has bought stays bought.
     Raises CollectionError where the collection is not finished, where nobody can be asked again, where the provider
-    shows another world now, or where a round with another scope is under way; SettingsError, RightsError and
+    shows another world now, or where a round with another scope has begun to buy; SettingsError, RightsError and
     ProviderError as for collecting.
     """
     scope = scope or Scope()
@@ -90,18 +97,29 @@ def begin_round(root: DataRoot, of: str, settings: Settings, scope: Scope | None
         known = _read(mine)
         if known.ended or known.of != of:
             continue
-        if known.scope != scope and (mine.folder / OUTCOMES).exists():
-            raise CollectionError(
-                f"the round {name!r} is under way with another choice of points ({asdict(known.scope)}): "
-                "end it first, by the same command as it was begun with"
-            )
-        if known.scope == scope and (_is_fresh(known) or (mine.folder / OUTCOMES).exists()):
+        if if_begun == "resume" and _goes_on(known, scope, bought=(mine.folder / OUTCOMES).exists()):
             return known
-        shutil.rmtree(mine.folder)  # free answers of long ago
-        break
-    fresh = Round(name, of, base, now(), realm, scope)
+        end_round(root, known, {"given_up": "asked anew"})
+    # Two rounds of one second would share their answers.
+    since = datetime.now(UTC).isoformat(timespec="microseconds")
+    fresh = Round(name, of, base, since, realm, scope)
     write_json(_file(mine), asdict(fresh))
     return fresh
+
+
+def _goes_on(known: Round, scope: Scope, *, bought: bool) -> bool:
+    if bought and known.scope != scope:
+        raise CollectionError(
+            f"the round {known.name!r} has begun to buy for another choice of points ({_told(known.scope)}): end it "
+            "with that first, or ask anew (--anew)"
+        )
+    return bought or (known.scope == scope and _is_fresh(known))
+
+
+def _told(scope: Scope) -> str:
+    said = [f"--group {group}" for group in scope.groups]
+    said += [f"--captured-before {scope.captured_before}"] if scope.captured_before else []
+    return " ".join(said) or "all of them"
 
 
 def start_round(root: DataRoot, one: Round, request: CollectRequest) -> pd.DataFrame:
@@ -144,7 +162,9 @@ def plan_of_round(root: DataRoot, one: Round) -> pd.DataFrame:
     found = _found(before, shard_numbers(root, one.of))
     wanted = _chosen(found, read_plan(base), one.scope)
     if not wanted:
-        raise CollectionError(f"no point of {one.of!r} is of {one.scope}: see group_id and group_name in {base.plan}")
+        raise CollectionError(
+            f"no point of {one.of!r} for {_told(one.scope)}: see group_id and group_name in {base.plan}"
+        )
     asked = _from_kept_draw(read_plan(base), found)
     asked = asked[asked["point_id"].isin(wanted)].assign(**{SINCE: one.since})
     earlier = read_plan(before)

@@ -26,7 +26,7 @@ _COLUMNS = ["panorama_id", "source_id", *_POSITION, "lat", "lon", "creator", "ca
 
 @dataclass(frozen=True)
 class Changes:
-    """``places`` has one row a place of either version: ``class_id, class_name, fate``.
+    """``places`` has one row a place of either version: ``panorama_id, lat, lon, class_id, class_name, fate``.
 
     A place counts to the class in which it is now, or was when it is no more.
     """
@@ -67,7 +67,7 @@ def changes_of(root: DataRoot, before: pd.DataFrame, after: pd.DataFrame) -> Cha
     fates = np.select([stays & same_date, stays | replaces], ["unchanged", "changed"], "added")
     replaced = ~forgotten & _are_among(left[place], new.loc[replaces, place])
     ended = left.assign(fate=np.where(forgotten, "forgotten", "gone"))[~replaced]
-    columns = ["class_id", "class_name", "fate"]
+    columns = ["panorama_id", "lat", "lon", "class_id", "class_name", "fate"]
     return Changes(pd.concat([new.assign(fate=fates)[columns], ended[columns]], ignore_index=True))
 
 

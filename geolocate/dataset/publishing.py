@@ -16,9 +16,10 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from geolocate.dataset.changes import changes_of, moved_ground
+from geolocate.dataset.changes import Changes, changes_of, moved_ground
 from geolocate.dataset.classes import CLASS_COLUMN, Level, check_level, classes_at
 from geolocate.dataset.describing import Content, Description, describe
+from geolocate.dataset.gates import Candidate, check_gates
 from geolocate.dataset.labels import LabelSettings, label_panoramas
 from geolocate.dataset.lineage import lineage_of
 from geolocate.dataset.rights import check_rights
@@ -69,7 +70,8 @@ def publish(root: DataRoot, request: PublishRequest, parent: str | None = None) 
 
     ``parent``, ``NAME@VERSION``, is the version that this one takes the place of: the card keeps its hash and what
     changed since.
-    Raises DatasetError when there is nothing to train on or two worlds meet, RightsError when a row has no rights.
+    Raises DatasetError when there is nothing to train on or two worlds meet, GateError when more of it is bad than the
+    region allows, RightsError when a row has no rights.
     """
     region = load_region(request.region)
     check_level(region, request.level)
@@ -86,26 +88,36 @@ def publish(root: DataRoot, request: PublishRequest, parent: str | None = None) 
         content = Content(manifest.merge(labels, on="image_id", validate="one_to_one"), classes, outside)
         lineage = lineage_of(root, region, request.collections, request.suburb_overrides)
         identity = _identity(ref, request, region, manifest) | {"lineage": lineage}
-        identity |= _since(root, parent, content) if parent else {}
+        changes = _changes_since(root, parent, content) if parent else None
+        if parent and changes:
+            identity |= {"parent": _named(root, parent), "changes": changes.to_json()}
         described = describe(root, region, identity, content)
+        candidate = Candidate(str(ref), _with_names(content), described.quality, changes)
+        check_gates(region, candidate, target.with_name(f"refused-{ref.version}.csv"))
         _write_version(target, manifest, {"labels": labels, "classes": classes}, described)
     # Written also when the version was there: who publishes an earlier content again means that one.
     write_json(latest_file(root, ref.name), {"version": ref.version})
     return ref
 
 
-def _since(root: DataRoot, parent: str, content: Content) -> dict[str, Any]:
-    before = read_version(root, parent)
-    after = content.rows.merge(content.classes, on="class_id")
+def _changes_since(root: DataRoot, parent: str, content: Content) -> Changes:
+    """Tell what changed since an earlier version; raise DatasetError where ground would change its part."""
+    before, after = read_version(root, parent), _with_names(content)
     if moved := moved_ground(before.frame, after):
         raise DatasetError(
             f"the ground of {', '.join(moved[:5])} has another part than in {before.ref}: a place trained on would be "
             "tested on; publish under another name"
         )
-    return {
-        "parent": {"version": str(before.ref), "sha256": before.ref.sha256},
-        "changes": changes_of(root, before.frame, after).to_json(),
-    }
+    return changes_of(root, before.frame, after)
+
+
+def _with_names(content: Content) -> pd.DataFrame:
+    return content.rows.merge(content.classes, on="class_id")
+
+
+def _named(root: DataRoot, version: str) -> dict[str, str]:
+    ref = read_version(root, version).ref
+    return {"version": str(ref), "sha256": ref.sha256}
 
 
 def _manifest_of(root: DataRoot, request: PublishRequest) -> pd.DataFrame:

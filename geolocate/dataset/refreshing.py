@@ -6,7 +6,7 @@ stay. A refresh that was killed goes on where its files end.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from geolocate.collection.collect import PhaseProgress, collect, search
 from geolocate.collection.comparing import FATES, RoundPlan, compare_round
@@ -93,9 +93,16 @@ class Refreshed:
         return {"before": str(self.before), "after": str(self.after), **self.changes.to_json()}
 
 
-def begin_refresh(root: DataRoot, dataset: str, settings: Settings, scope: Scope | None = None) -> Refresh:
+def begin_refresh(
+    root: DataRoot,
+    dataset: str,
+    settings: Settings,
+    scope: Scope | None = None,
+    if_begun: Literal["resume", "anew"] = "resume",
+) -> Refresh:
     """Take up the refresh of a version that is not over yet, or begin one; sends no request for metadata yet.
 
+    See ``begin_round`` for ``if_begun``.
     Raises DatasetError where the region's ground partition is another by now, and what ``begin_round`` raises.
     """
     version = read_version(root, dataset)
@@ -105,7 +112,20 @@ def begin_refresh(root: DataRoot, dataset: str, settings: Settings, scope: Scope
             f"{version.ref} was split under ground partition {version.partition_version!r}, the region now has "
             f"{current!r}: publish it again first, or restore the region's [partition]"
         )
-    return Refresh(version.ref, tuple(begin_round(root, name, settings, scope) for name in version.card["collections"]))
+    names = version.card["collections"]
+    return Refresh(version.ref, tuple(begin_round(root, name, settings, scope, if_begun) for name in names))
+
+
+def check_plan(root: DataRoot, plan: RefreshPlan) -> None:
+    """Raise DatasetError, before anything is bought, where more places are gone than the region's gate allows."""
+    region = load_region(read_version(root, str(plan.before)).region)
+    had = sum(plan.points[fate] for fate in ("unchanged", "changed", "gone"))
+    if (gone := plan.points["gone"]) > region.gates.gone * had:
+        raise DatasetError(
+            f"{gone:,} of {had:,} places of {plan.before} are gone, {gone / had:.1%} where region {region.name!r} "
+            f"allows {region.gates.gone:.1%}: nothing was bought; should it be an outage, ask anew later (--anew), or "
+            "else raise [gates] gone in the region's file"
+        )
 
 
 def request_in(root: DataRoot, refresh: Refresh, one: Round, settings: Settings, caps: RefreshCaps) -> CollectRequest:

@@ -18,6 +18,7 @@ _FOLDER = Path(__file__).parent / "regions"
 
 Part = Literal["train", "val", "calibration", "test"]
 Km = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Section(BaseModel):
@@ -78,6 +79,17 @@ class Partition(_Section):
         return self
 
 
+class Gates(_Section):
+    """What share of a dataset may be bad before it is not published.
+
+    ``images``: of the pictures, by the reason for which quality flags them; ``gone``: of the places of the version that
+    a refresh starts from, those of which nothing is left.
+    """
+
+    images: dict[str, Share] = {}
+    gone: Share = 1.0
+
+
 class Region(_Section):
     """One region: its ground, its places, its words."""
 
@@ -95,6 +107,7 @@ class Region(_Section):
     towns: Towns
     merging: Merging
     partition: Partition
+    gates: Gates = Gates()
     data: Path
     fingerprint: str
 

@@ -17,11 +17,21 @@ from geolocate.collection import Pace, validate_collection
 from geolocate.collection.forgetting import forget
 from geolocate.collection.rounds import Scope
 from geolocate.dataset import open_dataset
-from geolocate.dataset.refreshing import RefreshCaps, RefreshPlan, begin_refresh, buy, look, publish_refresh, request_in
+from geolocate.dataset.refreshing import (
+    RefreshCaps,
+    RefreshPlan,
+    begin_refresh,
+    buy,
+    check_plan,
+    look,
+    publish_refresh,
+    request_in,
+)
 from geolocate.dataset.splits import PARTS
 from geolocate.dataset.tracing import trace
 from geolocate.dataset.versions import dataset_versions, read_version
-from geolocate.errors import CollectionError
+from geolocate.emulator.faults import parse_faults
+from geolocate.errors import CollectionError, DatasetError
 from geolocate.storage import DataRoot
 from tests.dataset.refreshed import NAME, NOW, THEN, VIEWS, publish_towns, settings_for
 from tests.emulator.conftest import running
@@ -212,3 +222,18 @@ def test_killed_in_the_middle_it_goes_on_and_buys_nothing_twice(published, tmp_p
         # What was under way when it was killed may be asked for again.
         assert wanted <= counters(url)["billed"] <= wanted + 4
         assert done.after != done.before
+
+
+def test_an_outage_does_not_pass_for_a_change_and_is_asked_anew(published, now, tmp_path):
+    root = copy_of(published, tmp_path)
+    with running(replace(NOW, faults=parse_faults(["zero_results=1"]))) as url:
+        plan = looked(root, url)
+        assert plan.points["gone"] > 0
+        with pytest.raises(DatasetError, match="nothing was bought; should it be an outage"):
+            check_plan(root, plan)
+    assert looked(root, now).points["gone"] == plan.points["gone"], "what was found is gone on with"
+    begin_refresh(root, NAME, settings_for(root, now), if_begun="anew")
+    anew = looked(root, now)
+    check_plan(root, anew)
+    assert anew.rounds[0].name == f"{NAME}.r2"
+    assert anew.points["gone"] < plan.points["gone"]
