@@ -8,13 +8,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from geolocate.cli import difference, export, labels, partition, refresh
+from geolocate.cli import difference, export, labels, partition, rebuild, refresh
 from geolocate.settings import settings_from_environment
 from geolocate.storage import DataRoot
 
 app = typer.Typer(help="Publish labelled dataset versions and look at them.", no_args_is_help=True)
 
-for command in (labels, partition, difference, export, refresh):
+for command in (labels, partition, difference, export, refresh, rebuild):
     command.register(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]

@@ -6,6 +6,7 @@
 - asking: office opens what an engine needs; throttle, shared_pace and quota say when a request may leave
 - what comes back: validation judges a picture, keeping stores it, verifying looks at it again later
 - what was asked and paid: ledger, ledger_schema, entries, answers, purse, sessions; shared commits: writer, grouping
+- asking again later: rounds, comparing
 - proving and looking: reconcile (the command ``validate``), billing, watching; forgetting
 """
 

@@ -4,6 +4,7 @@
 - where it belongs, and the proof: splits
 - making and opening a version: publishing, versions, lineage, tracing, difference
 - what its card says: describing, cards, biases, measures, quality, probes, pages, quality_page
+- the next one: refreshing, changes, gates; made again: rebuilding
 - leaving: exporting, export_job, export_folders, export_archives
 - what may be done with it: rights, forgetting
 """

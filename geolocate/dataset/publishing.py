@@ -32,7 +32,7 @@ from geolocate.manifest import one_a_panorama, read_manifest, write_manifest
 from geolocate.manifest.panoramas import is_first_photograph
 from geolocate.manifest.tombstones import without_forgotten
 from geolocate.records import World
-from geolocate.storage import DataRoot, atomic_write, safe_name, sha256_of_file, storage_error, write_json
+from geolocate.storage import DataRoot, atomic_write, read_json, safe_name, sha256_of_file, storage_error, write_json
 
 # What a version is. Its pages and its quality table are made from it, and lose what is forgotten.
 _FILES = ("manifest.parquet", "labels.parquet", "classes.parquet")
@@ -95,8 +95,10 @@ def publish(root: DataRoot, request: PublishRequest, parent: str | None = None) 
         candidate = Candidate(str(ref), _with_names(content), described.quality, changes)
         check_gates(region, candidate, target.with_name(f"refused-{ref.version}.csv"))
         _write_version(target, manifest, {"labels": labels, "classes": classes}, described)
-    # Written also when the version was there: who publishes an earlier content again means that one.
-    write_json(latest_file(root, ref.name), {"version": ref.version})
+    # Written also when the version was there: who publishes an earlier content again means that one. But for one that a
+    # refresh has taken the place of: collecting again would undo the refresh.
+    if parent or not _has_successor(root, ref):
+        write_json(latest_file(root, ref.name), {"version": ref.version})
     return ref
 
 
@@ -109,6 +111,21 @@ def _changes_since(root: DataRoot, parent: str, content: Content) -> Changes:
             "tested on; publish under another name"
         )
     return changes_of(root, before.frame, after)
+
+
+def _has_successor(root: DataRoot, ref: DatasetRef) -> bool:
+    """Say whether the version that was published last descends from this one."""
+    latest = latest_file(root, ref.name)
+    version = str(read_json(latest)["version"]) if latest.exists() else ""
+    seen: set[str] = set()
+    while version and version not in seen:
+        seen.add(version)
+        card = root.dataset(ref.name, version) / "card.json"
+        parent = read_json(card).get("parent", {}).get("version", "") if card.exists() else ""
+        version = parent.partition("@")[2]
+        if version == ref.version:
+            return True
+    return False
 
 
 def _with_names(content: Content) -> pd.DataFrame:

@@ -15,6 +15,7 @@ THEN = EmulatorConfig(port=0, pictures="dummy", processes=1)
 NOW = EmulatorConfig(port=0, pictures="dummy", processes=1, today="2026-06")
 VIEWS = (View(0.0, width=64, height=64), View(90.0, width=64, height=64))
 NAME = "towns"
+FIRST = PublishRequest(name=NAME, collections=(NAME,), level="cell", cell_km=100)
 
 
 def settings_for(root: DataRoot, url: str, **changes) -> Settings:
@@ -49,4 +50,4 @@ def publish_towns(root: DataRoot, url: str) -> str:
     """Collect and publish the first version; return its name."""
     request = CollectRequest(NAME, settings_for(root, url), "uk", views=VIEWS, pace=Pace(per_second=2000))
     collect(root, request, plan_of_towns())
-    return str(publish(root, PublishRequest(name=NAME, collections=(NAME,), level="cell", cell_km=100)))
+    return str(publish(root, FIRST))

@@ -16,7 +16,8 @@ import requests
 from geolocate.collection import Pace, validate_collection
 from geolocate.collection.forgetting import forget
 from geolocate.collection.rounds import Scope
-from geolocate.dataset import open_dataset
+from geolocate.dataset import open_dataset, publish
+from geolocate.dataset.rebuilding import rebuild_version
 from geolocate.dataset.refreshing import (
     RefreshCaps,
     RefreshPlan,
@@ -33,7 +34,7 @@ from geolocate.dataset.versions import dataset_versions, read_version
 from geolocate.emulator.faults import parse_faults
 from geolocate.errors import CollectionError, DatasetError
 from geolocate.storage import DataRoot
-from tests.dataset.refreshed import NAME, NOW, THEN, VIEWS, publish_towns, settings_for
+from tests.dataset.refreshed import FIRST, NAME, NOW, THEN, VIEWS, publish_towns, settings_for
 from tests.emulator.conftest import running
 
 QUICK = RefreshCaps(pace=Pace(per_second=2000))
@@ -178,22 +179,29 @@ def test_another_world_is_refused_before_anything_is_asked(published, tmp_path):
         looked(root, url)
 
 
-def test_an_earlier_collection_is_rebuilt_from_plan_and_ledger(refreshed, now, tmp_path):
-    """The refresh's answers stand beside the earlier ones: the past asks nothing anew."""
-    from geolocate.collection import CollectRequest, collect
-    from geolocate.dataset import PublishRequest, publish
-    from tests.dataset.refreshed import plan_of_towns
+@pytest.mark.parametrize("which", ["before", "after"])
+def test_a_version_is_made_again_from_plan_and_ledger(which, refreshed, now, tmp_path):
+    """The refresh's answers stand beside the earlier ones, so that neither version needs a request."""
+    root, _, done, _ = refreshed
+    root, ref = copy_of(root, tmp_path), getattr(done, which)
+    for table in root.path.glob("collections/*/[fmo]*/*"):  # found, manifest, outcomes
+        table.unlink()
+    labels = root.dataset(ref.name, ref.version) / "labels.parquet"
+    labels.write_bytes(b"damaged")
+    before = counters(now)
+    rebuilt = rebuild_version(root, str(ref), settings_for(root, now))
+    assert rebuilt.same
+    assert rebuilt.mended == ("labels.parquet",)
+    assert rebuilt.metadata_requests == 0
+    assert counters(now) == before
+    assert len(read_version(root, str(ref)).frame) == rebuilt.images
 
+
+def test_collecting_the_old_plan_again_does_not_undo_the_refresh(refreshed, tmp_path):
     root, _, done, _ = refreshed
     root = copy_of(root, tmp_path)
-    shutil.rmtree(root.collection(NAME))
-    shutil.rmtree(root.dataset(NAME))
-    before = counters(now)
-    request = CollectRequest(NAME, settings_for(root, now), "uk", views=VIEWS, pace=Pace(per_second=2000))
-    summary = collect(root, request, plan_of_towns())
-    assert (summary.run_metadata_requests, summary.run_image_requests) == (0, 0)
-    assert counters(now) == before
-    assert publish(root, PublishRequest(name=NAME, collections=(NAME,), level="cell", cell_km=100)) == done.before
+    assert publish(root, FIRST) == done.before
+    assert open_dataset(root, NAME).ref == done.after
 
 
 def test_killed_in_the_middle_it_goes_on_and_buys_nothing_twice(published, tmp_path):
