@@ -44,6 +44,8 @@ def diff(
     changed = {aspect: images for aspect, images in found.aspects.items() if images}
     counts = ", ".join(f"{fate} {images:,}" for fate, images in found.totals.items())
     console.print(f"images: {counts}", highlight=False)
+    places = ", ".join(f"{fate} {number:,}" for fate, number in found.places.items())
+    console.print(f"places: {places}", highlight=False)
     if changed:
         console.print(f"changed in: {', '.join(f'{name} {n:,}' for name, n in changed.items())}", highlight=False)
     for what in ("part", "class"):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from geolocate.dataset.changes import changes_of
 from geolocate.dataset.versions import DatasetRef, DatasetVersion, read_version
 from geolocate.manifest.tombstones import without_forgotten
 from geolocate.storage import DataRoot
@@ -47,13 +48,15 @@ class Difference:
 
     ``images`` has a row an image of either: ``image_id, source_id, fate``, a boolean column for each of ``ASPECTS``,
     and ``class_before, class_after, part_before, part_after`` (class names; missing where it is not in that version).
-    ``settings`` gives, for each request that differs, the values before and after.
+    ``settings`` gives, for each request that differs, the values before and after. ``places`` counts the places by what
+    became of them, see ``changes``: a place that was photographed anew has other images, and is one change.
     """
 
     before: DatasetRef
     after: DatasetRef
     settings: dict[str, tuple[Any, Any]]
     images: pd.DataFrame
+    places: dict[str, int]
 
     @property
     def totals(self) -> dict[str, int]:
@@ -84,6 +87,7 @@ class Difference:
             "after": str(self.after),
             "settings": {name: {"before": old, "after": new} for name, (old, new) in self.settings.items()},
             "images": self.totals,
+            "places": self.places,
             "changed_in": self.aspects,
             **{f"by_{what}": self.by(what).to_dict(orient="records") for what in ("class", "part")},
             **{f"{what}_moves": self.moves(what).to_dict(orient="records") for what in ("class", "part")},
@@ -106,7 +110,8 @@ def compare_versions(root: DataRoot, before: str, after: str) -> Difference:
         images[aspect] &= living
     for what, column in (("class", "class_name"), ("part", "part")):
         images[f"{what}_before"], images[f"{what}_after"] = pairs[f"{column}_before"], pairs[f"{column}_after"]
-    return Difference(old.ref, new.ref, _changed_settings(old, new), images)
+    places = changes_of(root, old.frame, new.frame).totals
+    return Difference(old.ref, new.ref, _changed_settings(old, new), images, places)
 
 
 def _paired(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from geolocate.collection import Pace, validate_collection
 from geolocate.collection.forgetting import forget
 from geolocate.collection.rounds import Scope
 from geolocate.dataset import open_dataset, publish
+from geolocate.dataset.difference import compare_versions
 from geolocate.dataset.rebuilding import rebuild_version
 from geolocate.dataset.refreshing import (
     RefreshCaps,
@@ -111,6 +112,13 @@ def test_exactly_the_difference_is_billed(refreshed):
     assert validate_collection(root, f"{NAME}.r1").ok
 
 
+def test_a_comparison_counts_places_that_were_photographed_anew(refreshed):
+    root, _, done, _ = refreshed
+    found = compare_versions(root, str(done.before), str(done.after))
+    assert found.places == done.changes.totals
+    assert found.totals["added"] == (found.places["added"] + found.places["changed"]) * len(VIEWS)
+
+
 def test_the_new_version_names_its_parent_and_what_changed(refreshed):
     root, _, done, _ = refreshed
     version = open_dataset(root, NAME)
@@ -147,7 +155,7 @@ def test_a_second_refresh_at_once_finds_nothing_and_publishes_nothing(refreshed,
     assert looked(root, now).rounds[0].name == f"{NAME}.r3", "what is over is not taken up again"
 
 
-def test_only_some_places_are_asked_and_what_was_forgotten_stays_so(published, now, tmp_path):
+def test_only_some_places_are_asked_and_what_was_forgotten_stays_so(published, refreshed, now, tmp_path):
     root = copy_of(published, tmp_path)
     frame = open_dataset(root, NAME).frame
     victim = frame.loc[frame["lat"] < 52, "source_id"].iloc[0]
@@ -161,6 +169,14 @@ def test_only_some_places_are_asked_and_what_was_forgotten_stays_so(published, n
     assert changes.totals["changed"] == plan.points["changed"] > 0
     assert (changes.totals["forgotten"], changes.totals["gone"]) == (1, plan.points["gone"])
     assert victim not in set(open_dataset(root, NAME).frame["source_id"])
+    # The rest, later: rounds one after another end where one round of all ends.
+    bought(root, now)
+    ends = [
+        pd.read_parquet(one.collection(name) / "outcomes.parquet").set_index("point_id")["source_id"].dropna()
+        for one, name in ((root, f"{NAME}.r2"), (refreshed[0], f"{NAME}.r1"))
+    ]
+    lost = ends[1].index[ends[1] == victim]
+    assert ends[0].drop(lost, errors="ignore").to_dict() == ends[1].drop(lost).to_dict()
 
 
 def test_a_cap_ends_it_without_a_version_and_a_higher_one_goes_on(published, now, tmp_path):
