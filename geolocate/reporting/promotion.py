@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from geolocate.errors import CheckpointError
 from geolocate.reporting.model_card import ANSWERING, model_card
@@ -21,6 +21,10 @@ FIGURE = "val_mean_km"
 
 _NEEDED = ("checkpoint.safetensors", "checkpoint.json", "config.json", "curves.csv")
 _IF_THERE = (ANSWERING, "metrics.json", "report.html", "map.png")
+
+
+#: How a run stands to the model in use, by its figure on the val ground of one dataset version.
+Standing = Literal["first", "better", "no better", "not comparable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,20 @@ def promote(root: DataRoot, runs: Sequence[str], name: str | None = None) -> Pro
     )
     _copy(root, best, promoted, before)
     return promoted
+
+
+def standing(root: DataRoot, run: str) -> Standing:
+    """Say how a finished run stands to the model in use that bears its dataset's name.
+
+    Figures of two dataset versions are of other places, and so not comparable.
+    """
+    trained = load_run(root, run)
+    before = _in_use(root, trained.dataset.name)
+    if before is None:
+        return "first"
+    if before["dataset"]["sha256"] != trained.dataset.sha256:
+        return "not comparable"
+    return "better" if val_figure(trained) < before["value"] else "no better"
 
 
 def val_figure(run: TrainedRun) -> float:
@@ -100,6 +118,14 @@ def _check_better(best: TrainedRun, before: dict[str, Any] | None, name: str) ->
     return ""
 
 
+def _reason(promoted: Promoted, before: dict[str, Any] | None) -> str:
+    """Say in a line why this one is in use from now on."""
+    figure = f"{promoted.figure} {promoted.value:.1f}"
+    if before is None:
+        return f"{figure}; no other was in use"
+    return f"{figure}; {before['version']}, in use before, had {before['value']:.1f}. {promoted.note}".rstrip(" .")
+
+
 def _copy(root: DataRoot, best: TrainedRun, promoted: Promoted, before: dict[str, Any] | None) -> None:
     folder = Path(promoted.path)
     there = [file for file in _IF_THERE if (best.path / file).exists()]
@@ -109,7 +135,8 @@ def _copy(root: DataRoot, best: TrainedRun, promoted: Promoted, before: dict[str
     card = model_card(root, best, f"{promoted.name}@{promoted.version}", {**asdict(promoted), "before": before})
     with atomic_write(folder / "MODEL_CARD.md") as page:
         page.write(card.encode())
-    record = {**asdict(promoted), "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    record = {**asdict(promoted), "reason": _reason(promoted, before)}
+    record["at"] = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder / "promotion.json", record)
     # Last: what it names is whole.
     write_json(root.model(promoted.name) / "promoted.json", record)

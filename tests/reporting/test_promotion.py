@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from geolocate.errors import CheckpointError
-from geolocate.reporting.promotion import promote, val_figure
+from geolocate.reporting.promotion import promote, standing, val_figure
 from geolocate.storage import read_json, write_json
 from geolocate.training.checkpoints import load_run
 from tests.evaluation.trained import RUNS
@@ -46,7 +46,9 @@ def test_the_best_on_val_ground_is_promoted_with_its_card(nothing_promoted):
 def test_a_worse_one_on_val_is_refused_even_with_better_test_figures(nothing_promoted):
     root = nothing_promoted
     best, worse = by_val(root)
+    assert standing(root, worse) == "first"
     promote(root, [best])
+    assert standing(root, worse) == "no better"
     path = root.run(worse) / "metrics.json"
     before = read_json(path)
     boasting = read_json(path)
@@ -55,6 +57,19 @@ def test_a_worse_one_on_val_is_refused_even_with_better_test_figures(nothing_pro
     with pytest.raises(CheckpointError, match="nothing is promoted, less is better"):
         promote(root, [worse])
     write_json(path, before)
+
+
+def test_a_better_one_takes_the_place_and_keeps_the_reason(nothing_promoted):
+    root = nothing_promoted
+    best = by_val(root)[0]
+    first = promote(root, [best])
+    in_use = root.model("cities") / "promoted.json"
+    write_json(in_use, read_json(in_use) | {"version": "0123456789ab", "value": first.value + 10})
+    assert standing(root, best) == "better"
+    promote(root, [best])
+    assert read_json(root.model("cities", first.version) / "promotion.json")["reason"] == (
+        f"val_mean_km {first.value:.1f}; 0123456789ab, in use before, had {first.value + 10:.1f}"
+    )
 
 
 def test_a_run_without_the_figure_and_one_of_another_dataset_are_refused(nothing_promoted):
