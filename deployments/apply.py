@@ -1,57 +1,36 @@
-"""Make a Prefect server hold what this project declares: work pools, deployments, automations.
+"""Make a Prefect server hold what this project declares: work pools, deployments, schedules, automations, limits.
 
-In: the server that PREFECT_API_URL names, and ``deployments/prefect.yaml``. Applying twice changes nothing more.
+In: the server that PREFECT_API_URL names, and ``deployments/prefect.yaml``. Applying twice changes nothing more, and
+what a person has switched or changed on the server since stays so.
 """
 
+import copy
 import math
 import os
 import subprocess
 import sys
-from datetime import timedelta
+import tempfile
+from pathlib import Path
+from typing import Any
 
+import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
-from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
-from prefect.events.schemas.events import ResourceSpecification
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
-from deployments.catalogue import PREFECT_FILE
+from deployments.applied import Applied, read_applied, write_applied
+from deployments.automations import apply_automations, automations
+from deployments.catalogue import PREFECT_FILE, declared_deployments, deployment_names
 from deployments.configuration import CHECKOUT, POOLS
+from deployments.notifications import apply_notifier
+from deployments.schedules import merged_schedules, now_applied
 from geolocate.errors import StackError
 from geolocate.providers import PROVIDERS
 
-# Three missed beats of 30 s and a little more; see PREFECT_FLOWS_HEARTBEAT_FREQUENCY.
-LOST_AFTER = timedelta(seconds=100)
 # How many seconds' worth of requests a provider's limit holds: machines take some seconds' worth at a time.
 LIMIT_S = 4.0
-
-
-def lost_runs() -> AutomationCore:
-    """Return the automation that ends runs whose process and worker were both killed.
-
-    Without it such a run would be shown as running for ever.
-    """
-    return AutomationCore(
-        name="mark lost runs as crashed",
-        description="A run that has sent no heartbeat for 100 seconds has lost its process.",
-        trigger=EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.*"},  # also what ends or suspends a run, and so its beats
-            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=LOST_AFTER,
-        ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED, name="Crashed", message="No heartbeat: the process and its worker are gone."
-            )
-        ],
-    )
 
 
 def apply_pools(client: SyncPrefectClient) -> None:
@@ -67,13 +46,6 @@ def apply_pools(client: SyncPrefectClient) -> None:
             client.create_work_pool(pool)
         except ObjectAlreadyExists:
             continue
-
-
-def apply_automations(client: SyncPrefectClient) -> None:
-    """Create the automations that belong to no deployment, when they are missing."""
-    wanted = lost_runs()
-    if not client.read_automations_by_name(wanted.name):
-        client.create_automation(wanted)
 
 
 def apply_limits(client: SyncPrefectClient) -> None:
@@ -94,9 +66,41 @@ def apply_limits(client: SyncPrefectClient) -> None:
             )
 
 
-def apply_deployments() -> None:
-    """Deploy all flows with Prefect's own command; raises StackError with what it said last."""
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(PREFECT_FILE)]
+def apply_deployments(client: SyncPrefectClient, applied: Applied) -> Applied:
+    """Deploy all flows with Prefect's own command, and return the record with the schedules that were declared.
+
+    The command would reset what a person has switched, so it is given a file in which that stands as it is. Raises
+    StackError with what the command said last.
+    """
+    there = {name: _read_deployment(client, name) for name in deployment_names()}
+    content = yaml.safe_load(PREFECT_FILE.read_text(encoding="utf-8"))
+    content["deployments"] = [_as_it_stands(one, there[one["name"]], applied) for one in declared_deployments()]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / PREFECT_FILE.name
+        file.write_text(yaml.safe_dump(content), encoding="utf-8")
+        _deploy(file)
+    schedules = [now_applied(one["name"], one.get("schedules", []), applied.seed) for one in declared_deployments()]
+    return applied.model_copy(update={"schedules": {key: one for record in schedules for key, one in record.items()}})
+
+
+def _read_deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
+    try:
+        return client.read_deployment_by_name(f"{name}/{name}")
+    except ObjectNotFound:
+        return None
+
+
+def _as_it_stands(declared: dict[str, Any], there: DeploymentResponse | None, applied: Applied) -> dict[str, Any]:
+    """Return what is declared of a deployment, with its schedules and its pause as a person has left them."""
+    schedules = merged_schedules(
+        declared["name"], declared.get("schedules", []), there.schedules if there else None, applied
+    )
+    paused = {"paused": True} if there and there.paused else {}
+    return copy.deepcopy(declared) | {"schedules": schedules} | paused
+
+
+def _deploy(file: Path) -> None:
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
     done = subprocess.run(
         command, cwd=CHECKOUT, env=os.environ | {"PWD": str(CHECKOUT)}, capture_output=True, text=True, check=False
     )
@@ -111,14 +115,20 @@ def _last_line(text: str) -> str:
 
 def main() -> None:
     """Apply everything to the server that the environment names."""
-    with get_client(sync_client=True) as client:
-        apply_pools(client)
-        apply_automations(client)
-        apply_limits(client)
     try:
-        apply_deployments()
+        with get_client(sync_client=True) as client:
+            _apply(client)
     except StackError as error:
         sys.exit(f"error: {error}")
+
+
+def _apply(client: SyncPrefectClient) -> None:
+    apply_pools(client)
+    apply_limits(client)
+    applied = apply_deployments(client, read_applied(client))
+    ids = {name: client.read_deployment_by_name(f"{name}/{name}").id for name in deployment_names()}
+    applied = apply_automations(client, automations(ids, apply_notifier(client)), applied)
+    write_applied(client, applied)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ GeolocateError
 ├── DatasetError       a dataset version that is missing, empty, altered or unfit
 ├── EncoderError       an unknown encoder, or weights that are not to be had here
 │   └── WeightsAbsentError  an open model's weights are in no folder and no cache
+├── LeaseError         a dataset version that another run is training on
 ├── CheckpointError    a checkpoint of another dataset or partition, or a damaged one
 ├── PictureError       an input picture that cannot be read
 ├── StackError         the local stack cannot start, or a part of it died
@@ -64,6 +65,10 @@ class EncoderError(GeolocateError, ValueError):
 
 class WeightsAbsentError(EncoderError):
     """An open model's weights are not on this machine: it is not run, and its row says so."""
+
+
+class LeaseError(GeolocateError, RuntimeError):
+    """Another run is training on the dataset version."""
 
 
 class CheckpointError(GeolocateError, ValueError):

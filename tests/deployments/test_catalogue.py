@@ -27,7 +27,7 @@ def test_entrypoint_is_a_flow_of_that_name_and_takes_the_parameters(name: str) -
     flow = getattr(importlib.import_module(file.removesuffix(".py").replace("/", ".")), function)
     assert isinstance(flow, Flow)
     assert flow.name == name
-    required = {"run": "a-run"} if name == "evaluate-clip" else {}  # what nobody can choose beforehand
+    required = {"run": "a-run"} if name == "promote-clip" else {}  # what nobody can choose beforehand
     declared = inspect.signature(flow.fn).bind(**required, **DEPLOYMENTS[name].get("parameters", {}))
     declared.apply_defaults()
     flow.validate_parameters(declared.arguments)

@@ -69,5 +69,5 @@ def test_another_program_keeps_its_arguments_and_its_server() -> None:
 
 def test_every_deployment_of_the_project_has_a_name() -> None:
     collecting = {f"collect-{preset}" for preset in ("uk-grid", "uk-cities", "uk-cities-50", "us-grid", "us-cities")}
-    learning = {"train-clip", "evaluate-clip", "sweep-clip"}
+    learning = {"train-clip", "evaluate-clip", "promote-clip", "sweep-clip"}
     assert set(deployment_names()) == collecting | learning | {"merge-suburbs", "refresh-datasets", "geolocate-uk"}
