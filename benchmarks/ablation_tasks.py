@@ -77,7 +77,7 @@ def prepare(root: DataRoot, task: Task, tell: Tell) -> DatasetVersion:
             collect(root, CollectRequest(task.name, _settings(root, url), task.region), make_plan(task.plan))
     version = open_dataset(root, str(publish(root, task.publication)))
     tell(f"{version.ref}: {len(version.frame)} pictures, {len(version.classes)} classes; encoding")
-    image_features(root, image_encoder("efficientnet-lite0"), list(version.frame["sha256"]))
+    image_features(root, image_encoder("efficientnet-lite0-stages"), list(version.frame["sha256"]))
     return version
 
 

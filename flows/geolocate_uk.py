@@ -38,7 +38,7 @@ def geolocate_uk(
     budget_usd: BudgetUsd = None,
     max_images: MaxImages = None,
     provider: Provider = None,
-    image_encoder: ImageEncoder = "efficientnet-lite0",
+    image_encoder: ImageEncoder = "efficientnet-lite0-stages",
     text_encoder: TextEncoder = "minilm",
     epochs: Epochs = 40,
     seed: Seed = 0,

@@ -12,7 +12,9 @@ from tasks.orders import data_root
 from tasks.timing import CLOCK
 
 Dataset = Annotated[str, Field(min_length=1, description="NAME, its newest version, or NAME@VERSION")]
-ImageEncoder = Annotated[str, Field(description="efficientnet-lite0, resnet50, or NAME=PATH of local weights")]
+ImageEncoder = Annotated[
+    str, Field(description="efficientnet-lite0-stages, efficientnet-lite0, resnet50, or NAME=PATH of local weights")
+]
 TextEncoder = Annotated[str, Field(description="minilm, distilbert, or NAME=PATH of a local folder")]
 BesideStudy = Annotated[bool, Field(description="Train the study's recipe too, and set the result beside it")]
 Epochs = Annotated[int, Field(ge=1, le=1000, description="Epochs at the most; early stopping ends sooner")]

@@ -18,7 +18,7 @@ from tasks.timing import CLOCK
 def sweep_clip(
     dataset: Dataset = "uk-cities-50",
     trials: Annotated[int, Field(ge=1, le=10_000, description="Trials in all, those of before included")] = 20,
-    image_encoder: ImageEncoder = "efficientnet-lite0",
+    image_encoder: ImageEncoder = "efficientnet-lite0-stages",
     text_encoder: TextEncoder = "minilm",
     loss: Literal["infonce", "study"] = "infonce",
     epochs: Epochs = 40,

@@ -15,7 +15,7 @@ from tasks.timing import CLOCK
 @flow(name="train-clip", flow_run_name="train on {dataset}")
 def train_clip(
     dataset: Dataset = "uk-cities-50",
-    image_encoder: ImageEncoder = "efficientnet-lite0",
+    image_encoder: ImageEncoder = "efficientnet-lite0-stages",
     text_encoder: TextEncoder = "minilm",
     loss: Literal["infonce", "study"] = "infonce",
     epochs: Epochs = 40,

@@ -18,8 +18,9 @@ def baseline(
     name: Annotated[str, typer.Argument(help="linear-probe, nearest-neighbour or lstm.")],
     dataset: Annotated[str, typer.Option(help="NAME (its newest version) or NAME@VERSION.")],
     image_encoder: Annotated[
-        str, typer.Option(help="efficientnet-lite0 or resnet50; NAME=FILE for local weights.")
-    ] = "efficientnet-lite0",
+        str,
+        typer.Option(help="efficientnet-lite0-stages, efficientnet-lite0 or resnet50; NAME=FILE for local weights."),
+    ] = "efficientnet-lite0-stages",
     pixels: Annotated[int | None, typer.Option(help="Side of the encoder's pictures; its own if left out.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is random.")] = 0,
     as_json: AsJson = False,

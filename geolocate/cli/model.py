@@ -36,7 +36,8 @@ def train(
     run: Annotated[str | None, typer.Option(help="The run's name; made from dataset and options if left out.")] = None,
     recipe: Annotated[str, typer.Option(help="What the other options start from: default or study.")] = "default",
     image_encoder: Annotated[
-        str | None, typer.Option(help="efficientnet-lite0 or resnet50; NAME=FILE for local weights.")
+        str | None,
+        typer.Option(help="efficientnet-lite0-stages, efficientnet-lite0 or resnet50; NAME=FILE for local weights."),
     ] = None,
     text_encoder: Annotated[
         str | None, typer.Option(help="minilm or distilbert; NAME=FOLDER for local weights.")

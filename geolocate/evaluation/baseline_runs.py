@@ -38,7 +38,7 @@ KIND = "baseline"
 class BaselineConfig:
     """Which frozen encoder's features are taken, and the seed of what is random."""
 
-    image_encoder: str = "efficientnet-lite0"
+    image_encoder: str = "efficientnet-lite0-stages"
     pixels: int | None = None
     seed: int = 0
 

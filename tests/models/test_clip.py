@@ -28,6 +28,18 @@ def test_infonce_compares_directions_and_the_study_does_not():
     assert (norms["study"] > 10).all()
 
 
+def test_features_are_standardised_by_the_training_pictures_where_they_are_frozen():
+    plain = Clip(6, 5, ClipConfig(projection=4)).eval()
+    clip = Clip(6, 5, ClipConfig(projection=4, standardise=True)).eval()
+    clip.load_state_dict(plain.state_dict(), strict=False)
+    train = torch.randn(50, 6) * torch.tensor([1, 10, 100, 1, 1, 0]) + 7
+    clip.standardise_by(train)
+    expected = (train - train.mean(0)) / train.std(0, correction=0).clamp(min=1e-3)
+    torch.testing.assert_close(clip.embed_images(train), plain.embed_images(expected), atol=1e-4, rtol=1e-4)
+    assert {"feature_mean", "feature_spread"} <= set(clip.state_dict())
+    assert "feature_mean" not in plain.state_dict()
+
+
 def test_the_temperature_is_learned_but_never_below_a_hundredth():
     clip = Clip(6, 5, ClipConfig(temperature=0.07))
     assert clip.scale.item() == pytest.approx(1 / 0.07)

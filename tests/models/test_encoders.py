@@ -18,9 +18,9 @@ def _jpeg(width: int, height: int, **options: object) -> bytes:
     return body.getvalue()
 
 
-@pytest.fixture(scope="module")
-def lite0():
-    return image_encoder("efficientnet-lite0")
+@pytest.fixture(scope="module", params=["efficientnet-lite0", "efficientnet-lite0-stages"])
+def lite0(request):
+    return image_encoder(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def minilm():
     return text_encoder("minilm")
 
 
-def test_the_default_image_encoder_tells_like_from_unlike(lite0):
+def test_an_encoder_at_hand_tells_like_from_unlike(lite0):
     rng = np.random.default_rng(0)
     scene = Image.fromarray(rng.integers(0, 255, (12, 12, 3), dtype=np.uint8)).resize((320, 320))
     other = Image.fromarray(rng.integers(0, 60, (40, 40, 3), dtype=np.uint8)).resize((320, 320))
@@ -41,6 +41,30 @@ def test_the_default_image_encoder_tells_like_from_unlike(lite0):
     assert features.shape == (3, lite0.dim)
     same, different = torch.cosine_similarity(features[:1], features[1:])
     assert same > different + 0.1
+
+
+def test_all_stages_are_seen_with_as_much_weight():
+    """A colour cast that the last layer was trained to overlook is seen in the middle."""
+    encoder = image_encoder("efficientnet-lite0-stages")
+    features = encoder.encode_bodies([_jpeg(200, 200)])[0]
+    widths = [16, 24, 40, 80, 112, 192, 320]
+    groups = features.split([width for width in widths for _ in ("mean", "spread")])
+    assert sum(map(len, groups)) == encoder.dim
+    for group in groups:
+        assert float(group.mean()) == pytest.approx(0, abs=1e-4)
+        assert float(group.std(correction=0)) == pytest.approx(1, abs=0.05)
+
+
+def test_a_stage_that_sees_one_point_has_no_spread_and_a_gradient_all_the_same():
+    encoder = image_encoder("efficientnet-lite0-stages=random", pixels=32)
+    encoder.module.train()
+    pictures = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    features = encoder.module(pictures)
+    features.square().mean().backward()
+    assert torch.isfinite(features).all()
+    gradients = [one.grad for one in encoder.module.parameters() if one.grad is not None]
+    assert gradients
+    assert all(torch.isfinite(one).all() for one in gradients)
 
 
 def test_every_picture_becomes_the_same_square(lite0):
@@ -78,7 +102,8 @@ def test_text_is_encoded_the_same_alone_and_among_others(minilm):
 
 
 @pytest.mark.parametrize(
-    ("load", "choices"), [(image_encoder, "efficientnet-lite0, resnet50"), (text_encoder, "minilm")]
+    ("load", "choices"),
+    [(image_encoder, "efficientnet-lite0, efficientnet-lite0-stages, resnet50"), (text_encoder, "minilm")],
 )
 @pytest.mark.parametrize("name", ["vgg16", "", "=", "resnet50=", "RESNET50"])
 def test_an_unknown_encoder_names_the_choices(load, choices, name):

@@ -53,7 +53,7 @@ def test_a_checkpoint_of_another_architecture_is_refused_in_one_line(run, change
 
 def test_a_run_of_before_the_other_heads_still_opens(run):
     root, _ = run
-    features = [torch.rand(3, 1280, generator=torch.Generator().manual_seed(0))]
+    features = [torch.rand(3, 1568, generator=torch.Generator().manual_seed(0))]
     expected = load_run(root, "text").posterior(features)
     rewrite(root, "text", lambda card: card.pop("model"))
     np.testing.assert_array_equal(load_run(root, "text").posterior(features), expected)
@@ -61,9 +61,9 @@ def test_a_run_of_before_the_other_heads_still_opens(run):
 
 def test_geocells_answer_with_positions_that_are_no_class_and_text_alone_has_none(run):
     root, heads = run
-    posterior, lat, lon = heads.cell_candidates([torch.rand(3, 1280), torch.rand(1, 1280)])
+    posterior, lat, lon = heads.cell_candidates([torch.rand(3, 1568), torch.rand(1, 1568)])
     assert posterior.shape == lat.shape == lon.shape
     assert posterior.sum(axis=1) == pytest.approx([1, 1])
     assert not set(np.round(lat[0], 6)) & set(np.round(heads.classes["lat"], 6))
     with pytest.raises(CheckpointError, match="no head of geocells: train one with --set cells=1"):
-        load_run(root, "text").cell_candidates([torch.rand(3, 1280)])
+        load_run(root, "text").cell_candidates([torch.rand(3, 1568)])

@@ -42,7 +42,7 @@ def _curves(root: DataRoot, run: str) -> pd.DataFrame:
 
 def test_a_trained_run_tells_the_cities_of_unseen_panoramas(root, dataset, trained):
     rows = dataset.rows("test")
-    features = image_features(root, trained.image_encoder(), list(rows["sha256"])).view(-1, 3, 1280)
+    features = image_features(root, trained.image_encoder(), list(rows["sha256"])).unflatten(0, (-1, 3))
     posterior = trained.posterior(features)
     truth = trained.classes["class_id"].tolist()
     right = [truth[column] for column in posterior.argmax(axis=1)] == rows["class_id"].to_numpy()[::3]
