@@ -22,6 +22,7 @@ from geolocate.collection.collect import start_collection
 from geolocate.collection.download import OUTCOMES
 from geolocate.collection.ledger import now
 from geolocate.collection.records import CollectRequest
+from geolocate.collection.sessions import hold
 from geolocate.collection.shards import FOUND, CollectionFiles, files_of, read_columns, read_plan
 from geolocate.errors import CollectionError, PlanError
 from geolocate.manifest import read_manifest_columns
@@ -89,6 +90,12 @@ def begin_round(
     files = files_of(root, of)
     _check_finished(files)
     realm = _realm_of(files, settings_of(files, settings))
+    with hold(root.ledger.with_name("rounds.lock")):  # of two that begin at once, one takes up the other's round
+        return _begun(root, of, realm, scope, if_begun)
+
+
+def _begun(root: DataRoot, of: str, realm: str, scope: Scope, if_begun: Literal["resume", "anew"]) -> Round:
+    files = files_of(root, of)
     base = _read(files).base if is_round(files) else of
     for name in (f"{base}.r{number}" for number in count(1)):
         mine = CollectionFiles(root.collection(name))

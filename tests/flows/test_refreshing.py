@@ -58,8 +58,6 @@ def test_it_plans_ends_at_a_cap_goes_on_and_publishes_the_difference(machine):
     after = open_dataset(root, NAME)
     assert state.result() == str(after.ref)
     assert after.card["parent"]["version"] in artifact(state, "refresh-changes").description
-    assert refresh_datasets(dataset=NAME) == str(after.ref), "nothing has changed since"
-    assert billed(url) == wanted
 
 
 @pytest.mark.parametrize("wrong", [{"budget_usd": -1}, {"captured_before": "lately"}, {"max_images": -1}])
