@@ -9,6 +9,7 @@ from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import BaseModel, Field
 
+from flows.described import described
 from geolocate.collection.plan import PlanRequest
 from geolocate.collection.records import Verify
 from geolocate.records import ImageReason, OutcomeStatus
@@ -22,17 +23,21 @@ PerPlace = Annotated[int, Field(ge=1, le=10_000, description="Panoramas a merged
 PerCell = Annotated[int, Field(ge=1, le=10_000, description="Panoramas a cell")]
 CellKm = Annotated[float, Field(gt=0, le=1000, description="Side of a cell in kilometres")]
 BudgetUsd = Annotated[
-    float | None, Field(ge=0, allow_inf_nan=False, description="Hard cap on what may be spent, in US dollars")
+    float | None,
+    Field(ge=0, le=1_000_000, allow_inf_nan=False, description="Hard cap on what may be spent, in US dollars"),
 ]
-MaxImages = Annotated[int | None, Field(ge=0, description="Hard cap on billed images")]
+MaxImages = Annotated[int | None, Field(ge=0, le=1_000_000_000, description="Hard cap on billed images")]
 Provider = Annotated[
     str | None,
-    Field(description="google, mapillary or panoramax, as the worker's settings allow; empty: its GEOLOCATE_PROVIDER"),
+    Field(
+        pattern="^(google|mapillary|panoramax)?$",
+        description="google, mapillary or panoramax, as the worker's settings allow; empty: its GEOLOCATE_PROVIDER",
+    ),
 ]
 CheckPictures = Annotated[
     Verify, Field(description="How far pictures that are there already are looked into: none, size or hash")
 ]
-Seed = Annotated[int, Field(ge=0, description="The same seed gives the same points on any machine")]
+Seed = Annotated[int, Field(ge=0, lt=2**32, description="The same seed gives the same points on any machine")]
 
 
 #: Each shard is asynchronous inside, and one decodes while the other waits.
@@ -126,6 +131,7 @@ def grid_flow(name: str, region: str, default_km: float, default_per_cell: int) 
     """Make the flow that collects a region cell by cell, with a preset's defaults."""
 
     @flow(name=name, flow_run_name=f"{name} {{cell_km}} km × {{per_place}}", task_runner=shard_runner())
+    @described
     def collect_grid(
         cell_km: CellKm = default_km,
         per_place: PerCell = default_per_cell,
@@ -149,6 +155,7 @@ def cities_flow(name: str, region: str, default_top: int, default_per_place: int
     """Make the flow that collects a region's largest places, with a preset's defaults."""
 
     @flow(name=name, flow_run_name=f"{name} top {{top}} × {{per_place}}", task_runner=shard_runner())
+    @described
     def collect_cities(
         top: Top = default_top,
         per_place: PerPlace = default_per_place,

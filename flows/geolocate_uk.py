@@ -16,6 +16,7 @@ from flows.collecting import (
     collect_and_publish,
     shard_runner,
 )
+from flows.described import described
 from flows.learning import (
     BesideStudy,
     Epochs,
@@ -32,6 +33,7 @@ from tasks.timing import CLOCK
 
 
 @flow(name="geolocate-uk", flow_run_name="geolocate-uk top {top} × {per_place}", task_runner=shard_runner())
+@described
 def geolocate_uk(
     top: Top = 50,
     per_place: PerPlace = 22,

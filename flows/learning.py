@@ -1,6 +1,6 @@
 """The one way to train and evaluate, shared by train-clip, sweep-clip and the whole chain."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from prefect import get_run_logger
 from pydantic import Field
@@ -11,24 +11,56 @@ from tasks.artifacts import show_comparison, show_map, show_metrics, show_report
 from tasks.orders import data_root
 from tasks.timing import CLOCK
 
-Dataset = Annotated[str, Field(min_length=1, description="NAME, its newest version, or NAME@VERSION")]
-ImageEncoder = Annotated[
-    str, Field(description="efficientnet-lite0-stages, efficientnet-lite0, resnet50, or NAME=PATH of local weights")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+Dataset = Annotated[
+    str,
+    Field(
+        pattern=f"^{_NAME}(@{_NAME})?$", max_length=201, description="NAME, its version published last, or NAME@VERSION"
+    ),
 ]
-TextEncoder = Annotated[str, Field(description="minilm, distilbert, or NAME=PATH of a local folder")]
+Run = Annotated[
+    str, Field(pattern=f"^{_NAME}$", max_length=100, description="A run's name, as the folder under runs/ is called")
+]
+ImageEncoder = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=1000,
+        description="efficientnet-lite0-stages, efficientnet-lite0, resnet50, or NAME=PATH of local weights",
+    ),
+]
+TextEncoder = Annotated[
+    str, Field(min_length=1, max_length=1000, description="minilm, distilbert, or NAME=PATH of a local folder")
+]
+Loss = Annotated[
+    Literal["infonce", "study"], Field(description="infonce, or study: the one of the study that this began with")
+]
+TrainSeed = Annotated[int, Field(ge=0, lt=2**32, description="Of the weights' start and of the batches' order")]
 BesideStudy = Annotated[bool, Field(description="Train the study's recipe too, and set the result beside it")]
 Epochs = Annotated[int, Field(ge=1, le=1000, description="Epochs at the most; early stopping ends sooner")]
 
 
 def train_and_evaluate(dataset: str, config: TrainConfig) -> dict[str, Any]:
     """Train CLIP on a dataset version, evaluate it beside chance, report."""
-    return evaluate_and_report(learning.train_clip(dataset, config))
+    return announced(evaluate_and_report(trained(dataset, config)))
+
+
+def trained(dataset: str, config: TrainConfig) -> str:
+    """Train on a dataset version that no other run trains on meanwhile; raises LeaseError where one does."""
+    with learning.leased(dataset) as version:
+        return learning.train_clip(version, config)
+
+
+def announced(result: dict[str, Any]) -> dict[str, Any]:
+    """Tell the automations of the run that was evaluated, once it is wholly reported on."""
+    learning.announce_run(result["run"])
+    return result
 
 
 def train_study_recipe(dataset: str, config: TrainConfig) -> str:
     """Train the study's recipe on the same encoders for as many epochs at the most, and evaluate it."""
     same = {name: getattr(config, name) for name in ("image_encoder", "text_encoder", "epochs", "seed")}
-    study = learning.train_clip(dataset, TrainConfig.study_recipe(**same))
+    study = trained(dataset, TrainConfig.study_recipe(**same))
     learning.evaluate_clip(study)
     return study
 

@@ -4,11 +4,13 @@ from typing import Any
 
 from prefect import flow
 
-from flows.evaluate_clip import Run
+from flows.described import described
+from flows.learning import Run
 from tasks import learning
 
 
 @flow(name="promote-clip", flow_run_name="promote {run}")
+@described
 def promote_clip(run: Run) -> dict[str, Any]:
     """Promote a finished run, unless the model in use did as well or better on the val ground of the same version.
 

@@ -8,6 +8,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.collecting import BudgetUsd, MaxImages, each_shard, shard_runner
+from flows.described import described
 from flows.learning import Dataset
 from geolocate.collection.comparing import RoundPlan
 from geolocate.collection.rounds import Scope
@@ -32,6 +33,7 @@ DryRun = Annotated[bool, Field(description="Ask and price, free of charge; buy a
 
 
 @flow(name="refresh-datasets", flow_run_name="refresh {dataset}", task_runner=shard_runner())
+@described
 def refresh_datasets(
     dataset: Dataset = "uk-cities-50",
     dry_run: DryRun = False,

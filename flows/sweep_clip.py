@@ -1,12 +1,13 @@
 """sweep-clip: search for better training settings on val ground; each trial is a run of its own."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from prefect import flow
 from pydantic import Field
 
-from flows.learning import Dataset, Epochs, ImageEncoder, TextEncoder
+from flows.described import described
+from flows.learning import Dataset, Epochs, ImageEncoder, Loss, TextEncoder
 from geolocate.training.config import TrainConfig
 from geolocate.training.sweep import SweepConfig
 from tasks import sweeping
@@ -15,14 +16,15 @@ from tasks.timing import CLOCK
 
 
 @flow(name="sweep-clip", flow_run_name="sweep on {dataset}")
+@described
 def sweep_clip(
     dataset: Dataset = "uk-cities-50",
     trials: Annotated[int, Field(ge=1, le=10_000, description="Trials in all, those of before included")] = 20,
     image_encoder: ImageEncoder = "efficientnet-lite0-stages",
     text_encoder: TextEncoder = "minilm",
-    loss: Literal["infonce", "study"] = "infonce",
+    loss: Loss = "infonce",
     epochs: Epochs = 40,
-    seed: Annotated[int, Field(ge=0, description="Of what is proposed")] = 0,
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="Of what is proposed")] = 0,
 ) -> dict[str, Any]:
     """Try weight decay, patience, factor and learning rates, break off what is hopeless, and write what did best.
 
