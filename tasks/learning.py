@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
 from geolocate.dataset import open_dataset
+from geolocate.dataset.leases import lease
 from geolocate.dataset.versions import version_path
 from geolocate.evaluation.compare import read_evaluated
 from geolocate.evaluation.evaluate import evaluate
@@ -19,7 +20,6 @@ from geolocate.reporting.report import write_report
 from geolocate.storage import read_json
 from geolocate.training.checkpoints import load_run
 from geolocate.training.config import TrainConfig, default_run_name
-from geolocate.training.leases import lease
 from geolocate.training.live_curves import telling_epochs
 from geolocate.training.loop import TrainProgress, train
 from tasks.artifacts import LiveCurves, phase_progress
