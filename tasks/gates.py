@@ -26,6 +26,6 @@ def gates_shown() -> Iterator[None]:
         emit_event(
             event=REFUSED,
             resource={"prefect.resource.id": f"geolocate.dataset.{dataset}", "prefect.resource.name": dataset},
-            payload={"reason": str(error), "rows": len(error.rows)},
+            payload={"message": str(error), "rows": len(error.rows)},
         )
         raise

@@ -57,7 +57,8 @@ def begin_refresh(dataset: str, scope: Scope, *, anew: bool) -> Refresh:
 @task(task_run_name="check the plan", cache_policy=NO_CACHE)
 def check_plan(plan: RefreshPlan) -> None:
     """Fail, before anything is bought, where more is gone than the region allows."""
-    refreshing.check_plan(data_root(), plan)
+    with gates_shown():
+        refreshing.check_plan(data_root(), plan)
 
 
 @task(task_run_name="plan {order.name}", cache_policy=NO_CACHE)

@@ -25,6 +25,7 @@ from geolocate.providers.registry import source_of, world_of
 from geolocate.records import OutcomeStatus
 from geolocate.storage import DataRoot
 
+_POINT = ["point_id", "group_id", "group_name", "lat", "lon"]
 #: What may become of a planned point from one round to the next, in the order in which it is told.
 FATES = ("unchanged", "changed", "new", "gone", "empty")
 
@@ -36,6 +37,7 @@ class RoundPlan:
     ``points`` counts the planned points by fate: the panorama is the same, another one (or the same, dated anew), there
     where none was, gone, or there is none still. ``asked`` of them were asked again, by ``metadata_requests`` (free) so
     far. ``image_requests`` are still to be sent, at list price ``price_usd_at_list``, less with the month's discounts.
+    ``groups`` counts the fates by group, ``gone`` names the panoramas of the points that lost theirs.
     """
 
     name: str
@@ -49,11 +51,12 @@ class RoundPlan:
     price_usd_at_list: float
     price_usd_expected: float
     groups: pd.DataFrame
+    gone: pd.DataFrame
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values; ``groups`` are those in which anything differs."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {**plain, "groups": self.groups.to_dict(orient="records")}
+        return {**plain, **{name: plain[name].to_dict(orient="records") for name in ("groups", "gone")}}
 
 
 def compare_round(root: DataRoot, one: Round, request: CollectRequest) -> RoundPlan:
@@ -91,15 +94,16 @@ def compare_round(root: DataRoot, one: Round, request: CollectRequest) -> RoundP
             discounted_usd(client.price_micro_usd, lately(root.ledger, world).billed_this_month, missing), 4
         ),
         groups=_by_group(fates),
+        gone=fates.loc[fates["fate"] == "gone", [*_POINT, "panorama_id"]].reset_index(drop=True),
     )
 
 
 def fates_of(kept: pd.DataFrame, found: pd.DataFrame, plan: pd.DataFrame) -> pd.DataFrame:
-    """Return ``point_id, group_id, group_name, fate``, one row a planned point.
+    """Return the points' ``point_id, group_id, group_name, lat, lon``, ``fate`` and the ``panorama_id`` of before.
 
     ``kept`` and ``found`` have ``point_id, panorama_id, captured``, a row for each point that has a panorama.
     """
-    points = plan[["point_id", "group_id", "group_name"]]
+    points = plan[_POINT]
     for table, suffix in ((kept, "_before"), (found, "_now")):
         named = table[["point_id", "panorama_id", "captured"]].set_index("point_id").add_suffix(suffix)
         points = points.join(named, on="point_id")
@@ -108,7 +112,7 @@ def fates_of(kept: pd.DataFrame, found: pd.DataFrame, plan: pd.DataFrame) -> pd.
     same = (before == now).fillna(value=False) & (dates[0] == dates[1])
     had, has = before.notna(), now.notna()
     fate = np.select([had & has & same, had & has, has, had], FATES[:4], FATES[4])
-    return points[["point_id", "group_id", "group_name"]].assign(fate=fate)
+    return points[_POINT].assign(fate=fate, panorama_id=before)
 
 
 def _kept(root: DataRoot, name: str) -> pd.DataFrame:

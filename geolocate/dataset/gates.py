@@ -7,6 +7,7 @@ In: the quality table of a version that is about to be written, what changed sin
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 
@@ -48,18 +49,24 @@ def check_gates(region: Region, candidate: Candidate, file: Path) -> None:
         raise RegionError(
             f"region {region.name!r}: no gate {', '.join(unknown)} in [gates.images]: choose among {', '.join(REASONS)}"
         )
-    failures = [*_of_images(region, candidate), *_of_places(region, candidate)]
-    if not failures:
-        return
-    rows = pd.concat([rows for _, rows in failures], ignore_index=True)
+    failures = [*_of_images(region, candidate), *_gone(region, candidate)]
+    if failures:
+        said = "; ".join(line for line, _ in failures)
+        rows = pd.concat([rows for _, rows in failures], ignore_index=True)
+        refuse(f"{candidate.name} was not published: {said}; forget or mend them, or raise [gates]", rows, file)
+
+
+def refuse(why: str, rows: pd.DataFrame, file: Path) -> NoReturn:
+    """Write the failing rows (``COLUMNS``) to a file, and raise a GateError that names it."""
     with atomic_write(file) as out:
         out.write(rows.to_csv(index=False).encode())
-    said = "; ".join(line for line, _ in failures)
-    raise GateError(
-        f"{candidate.name} was not published: {said}; the rows are in {file}: forget or mend them, or raise [gates] in "
-        "the region's file",
-        rows,
-    )
+    raise GateError(f"{why} in the region's file; the rows: {file}", rows)
+
+
+def of_places(region: Region, gone: int, before: int) -> str:
+    """Say that more of the places of before are gone than the region allows; "" where they are not."""
+    most = region.gates.gone
+    return _line(gone, before, "places are gone", most) if gone > most * before else ""
 
 
 def _of_images(region: Region, candidate: Candidate) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -71,14 +78,12 @@ def _of_images(region: Region, candidate: Candidate) -> Iterator[tuple[str, pd.D
             yield _line(len(bad), len(quality), f"images are flagged {reason}", most), failing[COLUMNS]
 
 
-def _of_places(region: Region, candidate: Candidate) -> Iterator[tuple[str, pd.DataFrame]]:
+def _gone(region: Region, candidate: Candidate) -> Iterator[tuple[str, pd.DataFrame]]:
     if candidate.changes is None:
         return
     places, totals = candidate.changes.places, candidate.changes.totals
-    before = len(places) - totals["added"]
-    if totals["gone"] > region.gates.gone * before:
-        failing = places[places["fate"] == "gone"].assign(gate="gone", image_id="")
-        yield _line(totals["gone"], before, "places are gone", region.gates.gone), failing[COLUMNS]
+    if line := of_places(region, totals["gone"], len(places) - totals["added"]):
+        yield line, places[places["fate"] == "gone"].assign(gate="gone", image_id="")[COLUMNS]
 
 
 def _line(count: int, total: int, what: str, most: float) -> str:

@@ -8,6 +8,8 @@ stay. A refresh that was killed goes on where its files end.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import pandas as pd
+
 from geolocate.collection.collect import PhaseProgress, collect, search
 from geolocate.collection.comparing import FATES, RoundPlan, compare_round
 from geolocate.collection.ledger import Ledger
@@ -15,6 +17,7 @@ from geolocate.collection.records import CollectionSummary, CollectRequest
 from geolocate.collection.rounds import Round, Scope, begin_round, end_round, request_of, start_round
 from geolocate.collection.throttle import Pace
 from geolocate.dataset.changes import Changes, changes_of
+from geolocate.dataset.gates import COLUMNS, of_places, refuse
 from geolocate.dataset.publishing import PublishRequest, publish
 from geolocate.dataset.versions import DatasetRef, DatasetVersion, read_version
 from geolocate.errors import CollectionError, DatasetError
@@ -117,15 +120,15 @@ def begin_refresh(
 
 
 def check_plan(root: DataRoot, plan: RefreshPlan) -> None:
-    """Raise DatasetError, before anything is bought, where more places are gone than the region's gate allows."""
+    """Raise GateError, before anything is bought, where more places are gone than the region's gate allows."""
     region = load_region(read_version(root, str(plan.before)).region)
     had = sum(plan.points[fate] for fate in ("unchanged", "changed", "gone"))
-    if (gone := plan.points["gone"]) > region.gates.gone * had:
-        raise DatasetError(
-            f"{gone:,} of {had:,} places of {plan.before} are gone, {gone / had:.1%} where region {region.name!r} "
-            f"allows {region.gates.gone:.1%}: nothing was bought; should it be an outage, ask anew later (--anew), or "
-            "else raise [gates] gone in the region's file"
-        )
+    gone = pd.concat([one.gone for one in plan.rounds], ignore_index=True)
+    rows = gone.rename(columns={"group_name": "class_name"}).assign(gate="gone", image_id="")[COLUMNS]
+    if line := of_places(region, len(rows), had):
+        file = root.dataset(plan.before.name) / f"refused-{plan.rounds[0].name}.csv"
+        advice = "nothing was bought; should it be an outage, ask anew later (--anew), or else raise [gates] gone"
+        refuse(f"{plan.before} is not refreshed: {line}; {advice}", rows, file)
 
 
 def request_in(root: DataRoot, refresh: Refresh, one: Round, settings: Settings, caps: RefreshCaps) -> CollectRequest:

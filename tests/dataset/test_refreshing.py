@@ -18,6 +18,7 @@ from geolocate.collection.forgetting import forget
 from geolocate.collection.rounds import Scope
 from geolocate.dataset import open_dataset, publish
 from geolocate.dataset.difference import compare_versions
+from geolocate.dataset.gates import GateError
 from geolocate.dataset.rebuilding import rebuild_version
 from geolocate.dataset.refreshing import (
     RefreshCaps,
@@ -33,8 +34,8 @@ from geolocate.dataset.splits import PARTS
 from geolocate.dataset.tracing import trace
 from geolocate.dataset.versions import dataset_versions, read_version
 from geolocate.emulator.faults import parse_faults
-from geolocate.errors import CollectionError, DatasetError
-from geolocate.manifest import read_manifest
+from geolocate.errors import CollectionError
+from geolocate.manifest import read_manifest, write_manifest
 from geolocate.storage import DataRoot
 from tests.dataset.refreshed import FIRST, NAME, NOW, THEN, VIEWS, plan_of_towns, publish_towns, settings_for
 from tests.emulator.conftest import running
@@ -221,6 +222,19 @@ def test_a_version_is_made_again_from_plan_and_ledger(refreshed, now, tmp_path):
     assert counters(now) == before
 
 
+def test_a_dataset_that_a_gate_refuses_leaves_its_rows_and_no_version(published, tmp_path):
+    root = copy_of(published, tmp_path)
+    path = root.collection(NAME) / "manifest" / "00000.parquet"
+    rows = pd.DataFrame(read_manifest(path).drop(columns="geometry"))
+    rows.loc[:9, ["sha256", "bytes"]] = rows.loc[10, ["sha256", "bytes"]].to_list()
+    write_manifest(rows, path)
+    with pytest.raises(GateError, match=r"11 of \d+ images are flagged duplicate, .* where 2.0% are allowed"):
+        publish(root, FIRST)
+    assert dataset_versions(root, NAME) == dataset_versions(published, NAME)
+    (file,) = root.dataset(NAME).glob("refused-*.csv")
+    assert set(pd.read_csv(file)["image_id"]) == set(rows.loc[:10, "image_id"])
+
+
 def test_collecting_the_old_plan_again_does_not_undo_the_refresh(refreshed, tmp_path):
     root, _, done, _ = refreshed
     root = copy_of(root, tmp_path)
@@ -263,8 +277,10 @@ def test_an_outage_does_not_pass_for_a_change_and_is_asked_anew(published, now, 
     with running(replace(NOW, faults=parse_faults(["zero_results=1"]))) as url:
         plan = looked(root, url)
         assert plan.points["gone"] > 0
-        with pytest.raises(DatasetError, match="nothing was bought; should it be an outage"):
+        with pytest.raises(GateError, match="nothing was bought; should it be an outage") as refused:
             check_plan(root, plan)
+        assert len(refused.value.rows) == plan.points["gone"]
+        assert set(refused.value.rows["panorama_id"]) <= set(open_dataset(root, NAME).frame["panorama_id"])
     assert looked(root, now).points["gone"] == plan.points["gone"], "what was found is gone on with"
     begin_refresh(root, NAME, settings_for(root, now), if_begun="anew")
     anew = looked(root, now)

@@ -2,14 +2,18 @@
 
 import json
 
+import pandas as pd
 import pytest
 import requests
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.exceptions import ParameterTypeError
 
 from geolocate.dataset import dataset_versions, open_dataset
+from geolocate.dataset.gates import COLUMNS, GateError
 from geolocate.storage import DataRoot
+from tasks.gates import gates_shown
 from tests.dataset.refreshed import NAME, NOW, THEN, publish_towns
 from tests.emulator.conftest import running
 
@@ -42,16 +46,12 @@ def test_it_plans_ends_at_a_cap_goes_on_and_publishes_the_difference(machine):
     from flows.refresh_datasets import refresh_datasets
 
     root, url = machine
-    state = refresh_datasets(dataset=NAME, dry_run=True, return_state=True)
-    assert (state.type.value, state.name) == ("COMPLETED", "Planned")
-    assert billed(url) == 0
+    state = refresh_datasets(dataset=NAME, max_images=3, return_state=True)
+    assert (state.type.value, state.name, billed(url)) == ("COMPLETED", "OverBudget", 3)
+    assert len(dataset_versions(root, NAME)) == 1
     plan = artifact(state, "refresh-plan")
     assert "image requests, which would cost $" in plan.description
     wanted = 2 * sum(row["changed"] + row["new"] for row in json.loads(plan.data))
-
-    state = refresh_datasets(dataset=NAME, max_images=3, return_state=True)
-    assert (state.name, billed(url)) == ("OverBudget", 3)
-    assert len(dataset_versions(root, NAME)) == 1
 
     state = refresh_datasets(dataset=NAME, return_state=True)
     assert billed(url) == wanted
@@ -66,3 +66,18 @@ def test_what_is_out_of_bounds_is_refused_before_anything_runs(wrong, prefect_se
 
     with pytest.raises(ParameterTypeError):
         refresh_datasets(**wrong)
+
+
+def test_what_a_gate_refuses_is_shown_before_the_run_fails(prefect_server):
+    rows = pd.DataFrame([["near_grey", "image", "panorama", "Leeds", 53.8, -1.5]], columns=COLUMNS)
+
+    @flow
+    def gated():
+        with gates_shown():
+            raise GateError("towns@abc was not published: 1 of 1 images are flagged near_grey", rows)
+
+    state = gated(return_state=True)
+    assert state.is_failed()
+    refused = artifact(state, "refused")
+    assert json.loads(refused.data) == rows.to_dict("records")
+    assert "flagged near_grey" in refused.description
