@@ -99,6 +99,8 @@ def prefect_environment(root: Path, ui_port: int, inherited: Mapping[str, str] =
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "geolocate",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
+        # A server that is started anew still knows who holds the place of a deployment that runs one at a time.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # Beats let the server notice a run whose worker was killed along with it.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     }
