@@ -3,13 +3,14 @@
 from dataclasses import asdict
 from typing import Any
 
-from prefect import task
+from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 
 from geolocate import collection
 from geolocate.collection.plan import make_plan
 from geolocate.collection.reconcile import validate_collection
 from tasks.artifacts import shard_progress
+from tasks.budgets import budget_watch
 from tasks.orders import CollectionOrder, Order, data_root
 from tasks.timing import CLOCK
 
@@ -41,8 +42,12 @@ def assign_panoramas(order: Order) -> int:
 @task(task_run_name="fetch images, shard {shard}", cache_policy=NO_CACHE)
 def fetch_shard(order: Order, shard: int) -> dict[str, Any]:
     """Fetch the views of a shard's panoramas, each at most once a data root."""
-    progress = shard_progress(order.name, f"fetch-{shard}")
-    return asdict(CLOCK.measures(collection.fetch_shard)(data_root(), order.request(), shard, progress))
+    request = order.request()
+    watch = budget_watch(data_root(), request, runtime.flow_run.id)
+    progress = watch.watching(shard_progress(order.name, f"fetch-{shard}"))
+    report = CLOCK.measures(collection.fetch_shard)(data_root(), request, shard, progress)
+    watch.look()
+    return asdict(report)
 
 
 @task(task_run_name="add up {order.name}", cache_policy=NO_CACHE)

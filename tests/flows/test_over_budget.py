@@ -1,5 +1,7 @@
 """A cap that is reached ends a run as completed, says so, publishes nothing, and a higher cap goes on."""
 
+import time
+
 import pytest
 import requests
 from prefect.client.orchestration import get_client
@@ -44,3 +46,28 @@ def _artifact(flow_run_id) -> str:
         of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run_id]))
         found = [one for one in client.read_artifacts(artifact_filter=of_run) if one.key == "outcomes"]
     return str(found[0].description)
+
+
+def test_the_automations_hear_once_that_most_of_a_cap_is_used_up(machine, emulator_url):
+    from flows.collect_uk_cities_50 import collect_uk_cities_50
+
+    for _ in range(2):  # the second finds it used up, and has nothing new to tell
+        collect_uk_cities_50(top=3, per_place=4, max_images=20)
+    told = _eventually(lambda: _events("geolocate.collection.budget-80"))
+    messages = [event["payload"]["message"] for event in told if event["payload"]["collection"] == "uk-cities-3-n4-s0"]
+    assert len(messages) == 1
+    assert "of max_images=20; emulated world: nothing was paid" in messages[0]
+
+
+def _events(name: str) -> list[dict]:
+    with get_client(sync_client=True) as client:
+        answer = client._client.post("/events/filter", json={"filter": {"event": {"name": [name]}}})
+    return answer.json()["events"]
+
+
+def _eventually(look, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.5)
+    return found
