@@ -5,21 +5,16 @@ from typing import Annotated, Any, Literal
 from prefect import get_run_logger
 from pydantic import Field
 
+from flows.names import NAME
 from geolocate.training.config import TrainConfig
 from tasks import learning
-from tasks.artifacts import show_comparison, show_map, show_metrics, show_report
+from tasks.artifacts import show_map, show_report
 from tasks.orders import data_root
+from tasks.results import show_comparison, show_metrics
 from tasks.timing import CLOCK
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-Dataset = Annotated[
-    str,
-    Field(
-        pattern=f"^{_NAME}(@{_NAME})?$", max_length=201, description="NAME, its version published last, or NAME@VERSION"
-    ),
-]
 Run = Annotated[
-    str, Field(pattern=f"^{_NAME}$", max_length=100, description="A run's name, as the folder under runs/ is called")
+    str, Field(pattern=f"^{NAME}$", max_length=100, description="A run's name, as the folder under runs/ is called")
 ]
 ImageEncoder = Annotated[
     str,

@@ -7,7 +7,7 @@ from prefect import flow
 from pydantic import Field
 
 from flows.described import described
-from flows.learning import Dataset
+from flows.names import Dataset
 from geolocate.dataset import PublishRequest, open_dataset
 from tasks.datasets import announce, publish_dataset
 from tasks.orders import data_root

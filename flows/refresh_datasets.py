@@ -9,7 +9,7 @@ from pydantic import Field
 
 from flows.collecting import BudgetUsd, MaxImages, each_shard, shard_runner
 from flows.described import described
-from flows.learning import Dataset
+from flows.names import Dataset
 from geolocate.collection.comparing import RoundPlan
 from geolocate.collection.rounds import Scope
 from geolocate.dataset.refreshing import RefreshPlan

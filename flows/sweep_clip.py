@@ -7,7 +7,8 @@ from prefect import flow
 from pydantic import Field
 
 from flows.described import described
-from flows.learning import Dataset, Epochs, ImageEncoder, Loss, TextEncoder
+from flows.learning import Epochs, ImageEncoder, Loss, TextEncoder
+from flows.names import Dataset
 from geolocate.training.config import TrainConfig
 from geolocate.training.sweep import SweepConfig
 from tasks import sweeping

@@ -8,7 +8,8 @@ from prefect.states import Failed
 
 from flows.described import described
 from flows.evaluate_clip import evaluate_clip
-from flows.learning import Dataset, Epochs, ImageEncoder, Loss, TextEncoder, TrainSeed, announced, trained
+from flows.learning import Epochs, ImageEncoder, Loss, TextEncoder, TrainSeed, announced, trained
+from flows.names import Dataset
 from geolocate.errors import LeaseError
 from geolocate.training.config import TrainConfig
 from tasks.timing import CLOCK

@@ -19,8 +19,6 @@ from prefect.artifacts import (
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
-from geolocate.reporting.study_page import systems_markdown
-from geolocate.reporting.tables import footnotes, result_lines, test_sets, title_of, verdicts
 from tasks.timing import CLOCK
 
 Progress = Callable[[int, int], None]
@@ -130,26 +128,6 @@ def show_outcomes(collection: str, summary: Mapping[str, Any], notes: Sequence[s
     rows = [{"status": status, "points": count} for status, count in summary["statuses"].items()]
     description = f"How the planned points of {collection} ended"
     create_table_artifact(rows, key="outcomes", description="\n\n".join([description, *notes]))
-
-
-def show_metrics(metrics: Mapping[str, Any]) -> None:
-    """A table of the model beside chance."""
-    rows = [
-        {
-            "test set": label,
-            "metric": f"{line.metric.label} ({line.metric.unit})",
-            **{name: str(cell) for name, cell in line.cells.items()},
-        }
-        for label, of_set in test_sets(metrics).items()
-        for line in result_lines(of_set)
-    ]
-    notes = [title_of(metrics), *footnotes(metrics), *verdicts(metrics)]
-    create_table_artifact(rows, key="metrics", description="\n\n".join(notes))
-
-
-def show_comparison(systems: Mapping[str, Any]) -> None:
-    """The systems of one dataset version beside chance."""
-    create_markdown_artifact(systems_markdown(systems), key="comparison", description="The study's recipe and ours")
 
 
 def show_map(picture: Path) -> None:
