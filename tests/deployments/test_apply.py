@@ -1,20 +1,27 @@
 """Deploying again keeps what a person has switched, changed, added or deleted, and changes nothing else."""
 
+import json
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
 from typing import Any, cast
 
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+from prefect.events import emit_event
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.settings import PREFECT_API_URL
+from prefect.states import Crashed
 
 from deployments.applied import VARIABLE
 from deployments.schedules import SPREAD_MINUTES
+from tasks.gates import REFUSED
 from tests.deployments.conftest import Checkout
 
 TRAINS = "train-clip on a published dataset"
@@ -28,6 +35,29 @@ TELLS_OF_RUNS = "tell that a run crashed, failed or is late"
 def client(prefect_server: None) -> Iterator[SyncPrefectClient]:
     with get_client(sync_client=True) as client:
         yield client
+        # Other tests share the server: what they publish shall start nothing.
+        for automation in client.read_automations():
+            client.delete_automation(automation.id)
+
+
+@pytest.fixture(scope="module")
+def webhook() -> Iterator[tuple[str, Queue[str]]]:
+    """A real server that takes what a notification block posts: its address, and the texts."""
+    texts: Queue[str] = Queue()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            texts.put(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", texts
+        server.shutdown()
 
 
 def _apply(checkout: Checkout) -> None:
@@ -61,7 +91,12 @@ class Before:
 
 
 @pytest.fixture(scope="module")
-def again(client: SyncPrefectClient, checkout: Checkout, applied: dict[str, Automation]) -> Before:
+def again(
+    client: SyncPrefectClient,
+    checkout: Checkout,
+    applied: dict[str, Automation],
+    webhook: tuple[str, Queue[str]],
+) -> Before:
     """A person works on the server, and all is applied once more."""
     refresh = client.read_deployment_by_name("refresh-datasets/refresh-datasets")
     monthly = refresh.schedules[0].id
@@ -73,9 +108,9 @@ def again(client: SyncPrefectClient, checkout: Checkout, applied: dict[str, Auto
     mine = applied[TRAINS].model_dump(exclude={"owner_resource"}) | {"description": "Mine."}
     client.update_automation(applied[TRAINS].id, AutomationCore.model_validate(mine))
     client.delete_automation(applied[TELLS_OF_BUDGETS].id)
-    webhook = CustomWebhookNotificationBlock.load("geolocate")
-    webhook.url = "https://hooks.example.org/"
-    webhook.save("geolocate", overwrite=True)
+    block = CustomWebhookNotificationBlock.load("geolocate")
+    block.url = webhook[0]
+    block.save("geolocate", overwrite=True)
     before = Before(_automations(client), _variable(client))
     _apply(checkout)
     return before
@@ -131,3 +166,22 @@ def test_a_filled_in_block_switches_on_what_tells(client: SyncPrefectClient, aga
     assert not again.automations[TELLS_OF_RUNS].enabled
     assert after[TELLS_OF_RUNS].enabled
     assert after[TELLS_OF_RUNS].id == again.automations[TELLS_OF_RUNS].id
+
+
+def test_the_filled_in_block_is_told_of_gates_and_of_crashes(
+    client: SyncPrefectClient, again: Before, webhook: tuple[str, Queue[str]]
+) -> None:
+    emit_event(
+        event=REFUSED,
+        resource={"prefect.resource.id": "geolocate.dataset.uk-cities-50"},
+        payload={"message": "uk-cities-50@abc was not published: 3 of 10 images are flagged unreadable"},
+    )
+    deployment = client.read_deployment_by_name("merge-suburbs/merge-suburbs")
+    run = client.create_flow_run_from_deployment(deployment.id, name="night-shift")
+    client.set_flow_run_state(run.id, Crashed(message="the machine went away"), force=True)
+    texts = sorted(webhook[1].get(timeout=60) for _ in range(2))
+    assert texts == [
+        "geolocate: tell that a quality gate stopped a dataset\n"
+        "uk-cities-50@abc was not published: 3 of 10 images are flagged unreadable",
+        "geolocate: tell that a run crashed, failed or is late\nnight-shift: Crashed. the machine went away",
+    ]
