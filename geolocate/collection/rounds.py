@@ -25,6 +25,8 @@ from geolocate.collection.records import CollectRequest
 from geolocate.collection.sessions import hold
 from geolocate.collection.shards import FOUND, CollectionFiles, files_of, read_columns, read_plan
 from geolocate.errors import CollectionError, PlanError
+from geolocate.geography.grids import cell_ids
+from geolocate.geography.regions import load_region
 from geolocate.manifest import read_manifest_columns
 from geolocate.providers import check_endpoint
 from geolocate.providers.registry import source_of, world_of
@@ -34,13 +36,15 @@ from geolocate.storage import DataRoot, read_json, write_json
 
 #: The plan's column: the moment from which a point's answers count.
 SINCE = "since"
+#: A cell's standard code, with its size: see ``geography.cells``.
+_CELL = re.compile(r"(?:\d+-)?(\d+)(km|m)[EW]\d+[NS]\d+")
 #: What was asked so many days ago, and has led to no purchase, is asked anew.
 FRESH_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which points are asked again: those of some groups (id or name: a city, a cell), or all.
+    """Which points are asked again: those of some groups (by id or name: cities, cells of any size), or all.
 
     ``captured_before``, an ISO date cut to any precision, leaves out what was captured then or later; points without a
     panorama are asked all the same.
@@ -167,7 +171,7 @@ def plan_of_round(root: DataRoot, one: Round) -> pd.DataFrame:
     """Return the plan: the draws from which each point is asked, with the moment from which answers count."""
     before, base = files_of(root, one.of), files_of(root, one.base)
     found = _found(before, shard_numbers(root, one.of))
-    wanted = _chosen(found, read_plan(base), one.scope)
+    wanted = _chosen(read_json(base.request)["region"], found, read_plan(base), one.scope)
     if not wanted:
         raise CollectionError(
             f"no point of {one.of!r} for {_told(one.scope)}: see group_id and group_name in {base.plan}"
@@ -187,19 +191,30 @@ def plan_of_round(root: DataRoot, one: Round) -> pd.DataFrame:
 
 
 def _found(files: CollectionFiles, shards: list[int]) -> pd.DataFrame:
-    columns = ["point_id", "status", "requested_lat", "requested_lon", "captured"]
+    columns = ["point_id", "status", "requested_lat", "requested_lon", "lat", "lon", "captured"]
     tables = [read_columns(files.table(FOUND, shard), columns).to_pandas() for shard in shards]
     return pd.DataFrame(pd.concat(tables, ignore_index=True))
 
 
-def _chosen(found: pd.DataFrame, plan: pd.DataFrame, scope: Scope) -> set[str]:
-    points = plan.drop_duplicates("point_id").merge(found[["point_id", "captured"]], on="point_id", how="left")
+def _chosen(region: str, found: pd.DataFrame, plan: pd.DataFrame, scope: Scope) -> set[str]:
+    points = plan.drop_duplicates("point_id").merge(found, on="point_id", how="left", suffixes=("_asked", ""))
     chosen = np.ones(len(points), dtype=bool)
     if scope.groups:
-        chosen &= (points["group_id"].isin(scope.groups) | points["group_name"].isin(scope.groups)).to_numpy(bool)
+        named = points["group_id"].isin(scope.groups) | points["group_name"].isin(scope.groups)
+        chosen &= named.to_numpy(bool) | _in_cells(region, points, scope.groups)
     if scope.captured_before:
         chosen &= _before(points["captured"], scope.captured_before)
     return set(points.loc[chosen, "point_id"])
+
+
+def _in_cells(region: str, points: pd.DataFrame, names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """Say which points lie in one of the cells that are named, of whatever size: where found, or else where asked."""
+    inside = np.zeros(len(points), dtype=bool)
+    sizes = {float(match[1]) / (1 if match[2] == "km" else 1000) for match in map(_CELL.fullmatch, names) if match}
+    lat, lon = (points[name].fillna(points[f"{name}_asked"]).to_numpy(float) for name in ("lat", "lon"))
+    for cell_km in sorted(sizes):
+        inside |= np.isin(cell_ids(load_region(region), cell_km, lat, lon).astype(str), names)
+    return inside
 
 
 def _before(captured: "pd.Series[str]", date: str) -> npt.NDArray[np.bool_]:
@@ -210,8 +225,8 @@ def _before(captured: "pd.Series[str]", date: str) -> npt.NDArray[np.bool_]:
 
 def _from_kept_draw(plan: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     """Leave out the draws before the one at which a panorama was found."""
-    hits = found[found["status"] == FOUND].rename(columns={"requested_lat": "lat", "requested_lon": "lon"})
-    kept = plan.merge(hits[["point_id", "lat", "lon"]], on=["point_id", "lat", "lon"])
+    hits = found.loc[found["status"] == FOUND, ["point_id", "requested_lat", "requested_lon"]]
+    kept = plan.merge(hits.set_axis(["point_id", "lat", "lon"], axis=1), on=["point_id", "lat", "lon"])
     first = plan["point_id"].map(kept.groupby("point_id")["draw"].min()).fillna(0)
     return pd.DataFrame(plan[plan["draw"] >= first])
 

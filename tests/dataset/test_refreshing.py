@@ -15,7 +15,7 @@ import requests
 
 from geolocate.collection import CollectRequest, Pace, collect, validate_collection
 from geolocate.collection.forgetting import forget
-from geolocate.collection.rounds import Scope
+from geolocate.collection.rounds import Scope, plan_of_round
 from geolocate.dataset import open_dataset, publish
 from geolocate.dataset.difference import compare_versions
 from geolocate.dataset.gates import GateError
@@ -35,6 +35,8 @@ from geolocate.dataset.tracing import trace
 from geolocate.dataset.versions import dataset_versions, read_version
 from geolocate.emulator.faults import parse_faults
 from geolocate.errors import CollectionError
+from geolocate.geography.grids import cell_ids
+from geolocate.geography.regions import load_region
 from geolocate.manifest import read_manifest, write_manifest
 from geolocate.storage import DataRoot
 from tests.dataset.refreshed import FIRST, NAME, NOW, THEN, VIEWS, plan_of_towns, publish_towns, settings_for
@@ -184,6 +186,22 @@ def test_only_some_places_are_asked_and_what_was_forgotten_stays_so(published, r
     assert {point: ends[0].get(point) for point in ends[1] if point not in lost} == {
         point: panorama for point, panorama in ends[1].items() if point not in lost
     }
+
+
+def test_places_are_chosen_by_cell_and_by_date(published, now, tmp_path):
+    root = copy_of(published, tmp_path)
+    frame = open_dataset(root, NAME).frame.drop_duplicates("point_id")
+    cell = next(one for one in cell_ids(load_region("uk"), 10.0, frame["lat"], frame["lon"]) if one)
+    here = frame[cell_ids(load_region("uk"), 10.0, frame["lat"], frame["lon"]) == cell]
+    empty = len(plan_of_towns()["point_id"].unique()) - len(frame)
+    for scope, points in (
+        (Scope(groups=(cell,)), len(here)),
+        (Scope(captured_before="2016"), (frame["captured"] < "2016").sum() + empty),
+    ):
+        one = begin_refresh(root, NAME, settings_for(root, now), scope).rounds[0]
+        plan = plan_of_round(root, one)
+        assert len(plan["point_id"].unique()) == 100
+        assert len(plan.loc[plan["since"] == one.since, "point_id"].unique()) == points > 0
 
 
 def test_a_cap_ends_it_without_a_version_and_a_higher_one_goes_on(published, now, tmp_path):
