@@ -95,7 +95,7 @@ def _batch(path: Path, name: str, options: FolderOptions) -> Iterator[Photo | Pl
 def _entries(path: Path) -> list[dict[str, Any]]:
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ProviderError(f"{path} cannot be read ({type(error).__name__}): remove the batch or mend it") from None
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise ProviderError(f"{path} is no list of metadata: google-streetview's save_metadata writes one")

@@ -133,7 +133,8 @@ class Mapillary:
         url = f"{self._endpoint.tiles_url.rstrip('/')}{TILES_PATH}/{tile.path}?access_token={token}"
         answer, wait_s = await self._http.send(url, largest=_LARGEST_ANSWER)
         answer = judged(Answered(urlsplit(url).netloc, answer, wait_s), self._endpoint.token)
-        if answer.http_status in (204, 404):
+        # Ground without photographs has a tile that says so. A 404 says nothing about the ground, and must not be kept.
+        if answer.http_status == 204:
             return b""
         if answer.http_status != 200:
             raise UnreachableError(f"{urlsplit(url).netloc} answers a tile with {answer.http_status}", billable=False)
@@ -193,7 +194,7 @@ def _entities_in(host: str, answer: Picture) -> list[Entity]:
         return []
     try:
         data = json.loads(answer.body)["data"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UnreachableError(f"{host} answers {answer.http_status} without entities", billable=False) from None
     return [one for one in data if isinstance(one, dict) and "id" in one] if isinstance(data, list) else []
 

@@ -94,7 +94,7 @@ def error_in(answer: Picture) -> dict[str, Any]:
         return {}
     try:
         error = json.loads(answer.body).get("error")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
     return error if isinstance(error, dict) else {}
 

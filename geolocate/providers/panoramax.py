@@ -119,7 +119,7 @@ class Panoramax:
         answer = await self._http.get(url, largest=_LARGEST_ANSWER)
         try:
             value = json.loads(answer.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UnreachableError(f"{host} answers a search with {answer.http_status} and no JSON") from None
         if answer.http_status != 200 or not isinstance(value, dict):
             raise UnreachableError(f"{host} answers a search with {answer.http_status} and no collection of features")

@@ -87,7 +87,10 @@ def _parquet_rows(path: Path) -> Iterator[_Row]:
 
 
 def _geojson_rows(path: Path) -> Iterator[_Row]:
-    value = json.loads(path.read_bytes())
+    try:
+        value = json.loads(path.read_bytes())
+    except RecursionError:
+        raise ProviderError(f"{path} cannot be read: its brackets are nested too deeply for points") from None
     features = value.get("features") if isinstance(value, dict) else None
     if not isinstance(features, list):
         raise ProviderError(f"{path} is no FeatureCollection: give points with the properties file and heading")

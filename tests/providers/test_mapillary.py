@@ -257,6 +257,10 @@ def test_a_photograph_without_size_or_direction_is_left_out(tmp_path, broken):
         (error(500, 2), UnreachableError),
         (lambda request: web.Response(status=503), UnreachableError),
         (lambda request: web.Response(body=b"<html>sorry</html>"), UnreachableError),
+        (lambda request: web.Response(status=404), UnreachableError),
+        (lambda request: web.Response(body=b"[" * 100_000), UnreachableError),
+        (lambda request: web.Response(body=b'{"error":' + b"[" * 100_000), UnreachableError),
+        (lambda request: web.Response(status=400, body=b"[" * 100_000), UnreachableError),
     ],
 )
 @pytest.mark.parametrize("where", ["on_tile", "on_images"])
@@ -273,6 +277,28 @@ def test_errors_tell_how_to_go_on_and_never_the_token(tmp_path, answer, kind, wh
         assert raised.value.retry_after_s == 7
     # What is no tile is not kept.
     assert len(list(tmp_path.rglob("*.mvt"))) == (0 if where == "on_tile" else 1)
+
+
+def test_a_tile_that_was_not_there_once_is_asked_for_again(tmp_path):
+    odd = Odd(photo(1))
+    odd.on_tile = lambda request: web.Response(status=404)
+    with serving(odd) as url:
+        with pytest.raises(UnreachableError, match="answers a tile with 404"):
+            found(url, tmp_path)
+        odd.on_tile = lambda request: None
+        assert found(url, tmp_path).source_id == "1"
+
+
+def test_a_tile_without_photographs_is_asked_for_once(tmp_path):
+    # As Mapillary answers open water: one layer of this name, with nothing in it (osmeditor4android#1337).
+    empty = bytes.fromhex("1a1678010a0f") + b"mapillary-empty" + bytes.fromhex("288020")
+    for body in (b"", empty):
+        odd, folder = Odd(photo(1)), tmp_path / str(len(body))
+        odd.on_tile = lambda request, body=body: web.Response(body=body)
+        with serving(odd) as url:
+            assert found(url, folder).status == OutcomeStatus.NO_IMAGERY
+            assert found(url, folder).status == OutcomeStatus.NO_IMAGERY
+        assert len(odd.paths) == len(set(odd.paths))
 
 
 def test_one_tile_serves_all_points_in_it_in_this_run_and_in_every_later_one(tmp_path):

@@ -250,6 +250,8 @@ def test_a_next_page_on_another_host_is_not_followed():
         (lambda: web.Response(status=403), RefusedError),
         (lambda: web.Response(text="<html>", content_type="text/html"), UnreachableError),
         (lambda: web.json_response(["no", "object"]), UnreachableError),
+        (lambda: web.Response(body=b"[" * 100_000), UnreachableError),
+        (lambda: web.Response(body=b'{"features":' + b"[" * 100_000), UnreachableError),
         (lambda: web.Response(status=302, headers={"Location": "http://127.0.0.1:9/"}), UnreachableError),
     ],
 )
