@@ -23,6 +23,10 @@ def register(parent: typer.Typer) -> None:
 def predict(
     photos: Annotated[list[Path], typer.Argument(help="Photographs of one place; more views make it surer.")],
     run: Annotated[str | None, typer.Option(help="The run to ask; the one finished last by default.")] = None,
+    heading: Annotated[
+        list[float] | None,
+        typer.Option(help="Where a photograph looks, degrees clockwise from true north; once a photograph or never."),
+    ] = None,
     emulated: Annotated[
         bool, typer.Option("--emulated", help="Ask a model that was trained on the emulated world.")
     ] = False,
@@ -37,14 +41,16 @@ def predict(
     """Tell where photographs of one place were taken: the five best places, the spread, the ground to search.
 
     Photographs that are too unlike all training places are not guessed at. Example: geolocate predict --emulated
-    --area search.kml north.jpg east.jpg south.jpg
+    --area search.kml --heading 0 --heading 90 --heading 180 north.jpg east.jpg south.jpg
     """
     from geolocate.evaluation.search_area import check_area_path
-    from geolocate.serving.predictor import load_predictor, read_photo, write_search_areas
+    from geolocate.serving.predictor import load_predictor, read_photo, with_headings, write_search_areas
 
     if area is not None:
         check_area_path(area)
     bodies = [read_photo(path) for path in photos]
+    if heading:
+        bodies = with_headings(bodies, heading)
     predictor = load_predictor(DataRoot(settings_from_environment().data), run)
     prediction = predictor.predict_photos(bodies, emulated=emulated)
     guessed = guess_anyway or not prediction.refused

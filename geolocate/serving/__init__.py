@@ -6,7 +6,8 @@ from geolocate.serving.predictor import (
     Predictor,
     load_predictor,
     read_photo,
+    with_headings,
     write_search_areas,
 )
 
-__all__ = ["Photo", "Prediction", "Predictor", "load_predictor", "read_photo", "write_search_areas"]
+__all__ = ["Photo", "Prediction", "Predictor", "load_predictor", "read_photo", "with_headings", "write_search_areas"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from geolocate.errors import CheckpointError, PictureError
+from geolocate.errors import CheckpointError, PictureError, SettingsError
 from geolocate.evaluation.answering import Answering, read_answering
 from geolocate.evaluation.answers import top_classes
 from geolocate.evaluation.decoding import expected_km, least_expected_distance, radius_holding
@@ -28,10 +28,14 @@ from geolocate.training.checkpoints import TrainedRun, load_run
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photograph and the name by which errors speak of it."""
+    """A photograph and the name by which errors speak of it.
+
+    ``heading`` is where it looks, in degrees clockwise from true north; None where nobody has said.
+    """
 
     name: str
     body: bytes
+    heading: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +107,25 @@ class Predictor:
         )
 
     def predict_photos(self, photos: Sequence[Photo], *, emulated: bool = False) -> Prediction:
-        """Predict from photographs of one place.
+        """Predict from photographs of one place; their headings count where the model tells views apart by them.
 
         A refused prediction still holds the guess; who shows it says so. Raises CheckpointError for a model of the
-        emulated world unless ``emulated``, PictureError when there is no photograph or one cannot be read.
+        emulated world unless ``emulated``, PictureError when there is no photograph, when one cannot be read, and when
+        some have a heading and others have none.
         """
         self._check_world(emulated=emulated)
         if not photos:
             raise PictureError("no photograph given: give one or more of the same place")
+        azimuths = _azimuths(photos)
         # A few pictures: on a busy machine two cores that share them take several times as long as one.
         with one_thread():
             views = self.encoder.encode(torch.stack([self._picture(photo) for photo in photos]))
         if self.answering is None:
-            posterior = np.asarray(self.run.posterior([views]), dtype=float)
+            posterior = np.asarray(self.run.posterior([views], azimuths), dtype=float)
             lat, lon = self.run.classes["lat"].to_numpy(float), self.run.classes["lon"].to_numpy(float)
             at = least_expected_distance(posterior, lat, lon)
             return self._prediction(len(photos), posterior, class_candidates(posterior, lat, lon), at)
-        belief = self.answering.ask([views])
+        belief = self.answering.ask([views], azimuths)
         limit = float(self.answering.limits(belief)[0])
         plain = self._prediction(len(photos), belief.posterior, belief.candidates, (belief.lat, belief.lon))
         return replace(
@@ -171,6 +177,36 @@ class Predictor:
                 rows["class_id"], rows["class_name"], rows["lat"], rows["lon"], posterior[0, best], strict=True
             )
         )
+
+
+def with_headings(photos: Sequence[Photo], headings: Sequence[float]) -> list[Photo]:
+    """Say where each photograph looks, in their order; degrees clockwise from true north.
+
+    Raises SettingsError for another number of headings than photographs, and for one that is no direction.
+    """
+    if len(headings) != len(photos):
+        raise SettingsError(
+            f"{len(headings)} headings for {len(photos)} photographs: give --heading once for each photograph, in "
+            "their order, or not at all"
+        )
+    for heading in headings:
+        if not 0 <= heading <= 360:
+            raise SettingsError(f"heading {heading:g}: give degrees clockwise from true north, from 0 to 360")
+    return [replace(photo, heading=heading % 360) for photo, heading in zip(photos, headings, strict=True)]
+
+
+def _azimuths(photos: Sequence[Photo]) -> list[torch.Tensor] | None:
+    """Return the headings of one place's photographs, None where they have none.
+
+    A camera's own compass (EXIF GPSImgDirection) is not asked: it may be of magnetic north, and is often far off.
+    """
+    known = [photo.heading for photo in photos if photo.heading is not None]
+    if not known:
+        return None
+    if len(known) != len(photos):
+        without = next(photo.name for photo in photos if photo.heading is None)
+        raise PictureError(f"{without} has no heading and others have one: give one for each photograph, or for none")
+    return [torch.tensor(known)]
 
 
 def load_predictor(root: DataRoot, run: str | None = None) -> Predictor:

@@ -1,14 +1,19 @@
+import io
 import json
+import shutil
 import time
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 from typer.testing import CliRunner
 
-from geolocate.errors import CheckpointError, PictureError
+from geolocate.errors import CheckpointError, PictureError, SettingsError
 from geolocate.geography.distances import haversine_km
-from geolocate.serving import load_predictor, read_photo
+from geolocate.serving import Photo, load_predictor, read_photo, with_headings
 from geolocate.storage import DataRoot
+from geolocate.training.config import TrainConfig
+from geolocate.training.loop import train
 from tests.evaluation.trained import CITIES, RUNS, picture
 
 BRISTOL = 2
@@ -98,3 +103,57 @@ def test_the_command_prints_five_places_or_json(root, views, tmp_path, monkeypat
     assert "Bristol" in printed.output
     told = json.loads(CliRunner().invoke(build(), [*arguments, "--json"]).output)
     assert (told["world"], told["photos"], len(told["places"])) == ("emulated", 3, 5)
+    asked = CliRunner().invoke(build(), [*arguments, *("--heading", "0") * 3])
+    assert asked.exit_code == 0, asked.output
+    assert str(CliRunner().invoke(build(), [*arguments, "--heading", "0"]).exception).startswith("1 headings for 3")
+
+
+@pytest.fixture(scope="module")
+def turning(root):
+    """A run that tells views apart by where they look."""
+    from geolocate.dataset import open_dataset
+
+    config = TrainConfig(pixels=64, epochs=1, batch_size=64, fusion="concat", views="all", select_by="val_loss")
+    train(root, open_dataset(root, "cities"), config, "turning")
+    yield load_predictor(root, "turning")
+    shutil.rmtree(root.run("turning"))
+
+
+def test_where_the_views_look_reaches_a_model_that_tells_them_apart(turning, views):
+    def asked(*headings):
+        photos = with_headings([Photo(str(number), body) for number, body in enumerate(views)], headings)
+        return turning.predict_photos(photos, emulated=True).places[0].probability
+
+    unknown = turning.predict(views, emulated=True).places[0].probability
+    assert asked(0, 90, 180) != pytest.approx(unknown, abs=1e-4)
+    assert asked(0, 90, 180) != pytest.approx(asked(180, 90, 0), abs=1e-4)
+    assert asked(0, 0, 0) == asked(360, 0, 360) == pytest.approx(unknown)
+
+
+def test_the_compass_of_a_camera_is_not_believed(turning, views):
+    def with_compass(body, degrees):
+        exif = Image.Exif()
+        exif.get_ifd(ExifTags.IFD.GPSInfo).update(
+            {ExifTags.GPS.GPSImgDirectionRef: "T", ExifTags.GPS.GPSImgDirection: float(degrees)}
+        )
+        # Put before the other segments: saved again, the picture itself would change.
+        segment = exif.tobytes()
+        noted = body[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + body[2:]
+        gps = Image.open(io.BytesIO(noted)).getexif().get_ifd(ExifTags.IFD.GPSInfo)
+        assert gps[ExifTags.GPS.GPSImgDirection] == degrees
+        return noted
+
+    turned = [with_compass(body, 90 * number) for number, body in enumerate(views)]
+    asked = [turning.predict(bodies, emulated=True).places[0].probability for bodies in (views, turned)]
+    assert asked[0] == pytest.approx(asked[1], abs=1e-6)
+
+
+def test_headings_that_do_not_match_are_one_line(predictor, views):
+    photos = [Photo(str(number), body) for number, body in enumerate(views)]
+    with pytest.raises(SettingsError, match="2 headings for 3 photographs: give --heading once for each"):
+        with_headings(photos, [0, 90])
+    for wrong in (-1, 361, float("nan")):
+        with pytest.raises(SettingsError, match=f"heading {wrong}: give degrees"):
+            with_headings(photos, [0, 90, wrong])
+    with pytest.raises(PictureError, match=r"^1 has no heading and others have one"):
+        predictor.predict_photos([Photo("0", views[0], 90.0), Photo("1", views[1])], emulated=True)
