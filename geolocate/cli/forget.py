@@ -87,6 +87,9 @@ def _tell(victims: "Victims", holders: "Holders") -> None:
         say(f"  dataset {held.version}: {held.images:,} images ({parts})")
     for run in holders.runs:
         say(f"  run {run.run}: learned from {run.learned:,}, tested on {run.tested:,}; its weights are not undone")
+    for model in holders.models:
+        use = ", in use" if model.in_use else ""
+        say(f"  model {model.model} (run {model.run}{use}): learned from {model.learned:,}; its weights are not undone")
     for export in holders.exports:
         say(f"  export {export['folder']} ({export['format']}, {export['at']}): a copy that nobody here erases")
 
@@ -109,6 +112,10 @@ def _tell_erased(erased: "Erased") -> None:
     )
     for run, became in erased.reports.items():
         typer.echo(f"  report of {run}: {became}")
+    for run, places in erased.galleries.items():
+        typer.echo(f"  gallery of {run}: {places:,} places taken out")
+    for model, became in erased.models.items():
+        typer.echo(f"  model {model}, {became}")
 
 
 def _area(path: Path) -> "BaseGeometry":

@@ -4,7 +4,7 @@ In: what somebody asked for: panoramas, images, places, ground, creators, or wha
 pictures that it comes to, and the dataset versions, runs and exports that hold them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from geolocate.collection.forgetting import Victims, known_images
 from geolocate.dataset.exporting import exports_of
 from geolocate.dataset.rights import expired
 from geolocate.dataset.tracing import run_configs
+from geolocate.dataset.versions import DatasetVersion
 from geolocate.errors import DatasetError
 from geolocate.geography.regions import load_region
 from geolocate.geography.towns import locality_names, nearest_locality
@@ -66,6 +67,10 @@ class HeldVersion:
     images: int
     by_part: dict[str, int]
 
+    def count(self, parts: tuple[str, ...]) -> int:
+        """Count the images of some parts."""
+        return sum(self.by_part.get(part, 0) for part in parts)
+
 
 @dataclass(frozen=True, slots=True)
 class HeldRun:
@@ -78,17 +83,32 @@ class HeldRun:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldModel:
+    """A promoted version of such a run, as ``name@version``, and whether it is the one in use."""
+
+    model: str
+    run: str
+    path: Path
+    learned: int
+    tested: int
+    in_use: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Holders:
     """Who holds what is to be forgotten; ``exports`` are copies outside the data root, which nobody here can erase."""
 
     versions: tuple[HeldVersion, ...]
     runs: tuple[HeldRun, ...]
     exports: tuple[dict[str, Any], ...]
+    models: tuple[HeldModel, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         versions = [{**asdict(held), "path": str(held.path)} for held in self.versions]
-        return {"versions": versions, "runs": [asdict(held) for held in self.runs], "exports": list(self.exports)}
+        models = [{**asdict(held), "path": str(held.path)} for held in self.models]
+        runs = [asdict(held) for held in self.runs]
+        return {"versions": versions, "runs": runs, "models": models, "exports": list(self.exports)}
 
 
 def choose_victims(root: DataRoot, wanted: Wanted) -> Victims:
@@ -119,18 +139,33 @@ def choose_victims(root: DataRoot, wanted: Wanted) -> Victims:
 
 
 def holders_of(root: DataRoot, victims: Victims) -> Holders:
-    """Find the dataset versions that hold the pictures, the runs on them and the copies that were made of them."""
+    """Find the dataset versions that hold the pictures, the runs and models on them and the copies of them."""
     versions = tuple(_held_versions(root, victims))
     by_hash = {held.sha256: held for held in versions}
-    runs = []
-    for run, config in run_configs(root).items():
-        held = by_hash.get(config["dataset"]["sha256"])
-        if held:
-            learned, tested = (sum(held.by_part.get(part, 0) for part in parts) for parts in (_LEARNED, _TESTED))
-            runs.append(HeldRun(run, held.version, learned, tested))
+    runs = [
+        HeldRun(run, held.version, held.count(_LEARNED), held.count(_TESTED))
+        for run, config in run_configs(root).items()
+        if (held := by_hash.get(config["dataset"]["sha256"]))
+    ]
     names = {held.version.partition("@")[0] for held in versions}
     exports = [export for name in sorted(names) for export in exports_of(root, name) if export["sha256"] in by_hash]
-    return Holders(versions, tuple(runs), tuple(exports))
+    return Holders(versions, tuple(runs), tuple(exports), tuple(_held_models(root, by_hash)))
+
+
+def panoramas_of(holders: Holders, victims: Victims) -> frozenset[str]:
+    """Return the panoramas, by ``panorama_id``, of which the versions hold a picture that is to be forgotten."""
+    tables = [_read(held.path / "manifest.parquet") for held in holders.versions]
+    return frozenset(one for rows in tables for one in rows.loc[rows["image_id"].isin(victims.images), "panorama_id"])
+
+
+def forgotten_since(root: DataRoot, version: DatasetVersion) -> dict[str, int]:
+    """Count what was forgotten of the rows that a model on this version had learned from: panoramas and images.
+
+    The version is as ``read_version`` gives it, forgotten rows included.
+    """
+    rows = version.rows(*_LEARNED)
+    gone = rows[is_forgotten(root, rows)]
+    return {"panoramas": int(gone["panorama_id"].nunique()), "images": len(gone), "of": len(rows)}
 
 
 def _pictures(root: DataRoot) -> pd.DataFrame:
@@ -208,3 +243,15 @@ def _held_versions(root: DataRoot, victims: Victims) -> Iterator[HeldVersion]:
             card = read_json(path)
             parts = {str(part): int(count) for part, count in held["part"].value_counts().items()}
             yield HeldVersion(f"{card['name']}@{card['version']}", card["sha256"], path.parent, len(held), parts)
+
+
+def _held_models(root: DataRoot, by_hash: Mapping[str, HeldVersion]) -> Iterator[HeldModel]:
+    for path in sorted(root.path.glob("models/[!.]*/[!.]*/promotion.json")):
+        record = read_json(path)
+        held = by_hash.get(record["dataset"]["sha256"])
+        if held:
+            # A promotion that was interrupted has left a version that nobody uses yet.
+            in_use = path.parents[1] / "promoted.json"
+            used = in_use.exists() and read_json(in_use)["version"] == record["version"]
+            counts = held.count(_LEARNED), held.count(_TESTED)
+            yield HeldModel(f"{record['name']}@{record['version']}", record["run"], path.parent, *counts, used)

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,14 +53,20 @@ def read_evaluated(root: DataRoot, run: str) -> EvaluatedRun:
             f"run {run!r} is not evaluated: run `geolocate model evaluate {run}`; "
             f"evaluated are {', '.join(known) or 'none'}"
         )
-    metrics = read_json(folder / "metrics.json")
+    metrics = read_metrics(folder, run)
+    predictions = pd.read_parquet(folder / "predictions.parquet").sort_values("panorama_id", ignore_index=True)
+    return EvaluatedRun(run, metrics, predictions)
+
+
+def read_metrics(folder: Path, run: str) -> dict[str, Any]:
+    """Read the metrics in a folder, a run's or a copy's. Raises CheckpointError for those of another format."""
+    metrics: dict[str, Any] = read_json(folder / "metrics.json")
     if metrics.get("metrics_version") != METRICS_VERSION:
         raise CheckpointError(
             f"run {run!r} was evaluated with metrics_version {metrics.get('metrics_version')!r}, this program reads "
             f"{METRICS_VERSION}: run `geolocate model evaluate {run}` again"
         )
-    predictions = pd.read_parquet(folder / "predictions.parquet").sort_values("panorama_id", ignore_index=True)
-    return EvaluatedRun(run, metrics, predictions)
+    return metrics
 
 
 @dataclass(frozen=True)

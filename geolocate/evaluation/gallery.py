@@ -6,6 +6,7 @@ of another encoder or partition is refused, and so is one with a panorama that a
 pictures in its gallery a model scored 21.4 % within 1 km where without it had 6.7 %.
 """
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -139,6 +140,24 @@ def save_gallery(folder: Path, gallery: Gallery) -> dict[str, str]:
         # One entry: the library writes several in the order of chance, and the file has to be the same to the byte.
         file.write(save(tensors, metadata={"gallery": json.dumps(facts)}))
     return {name: sha256_of_file(folder / name) for name in (FEATURES, PANORAMAS)}
+
+
+def drop_from_gallery(folder: Path, panoramas: frozenset[str]) -> tuple[int, dict[str, bytes]]:
+    """Return how many of these panoramas a gallery has, and the files that it is without them; none for an empty one.
+
+    Nothing is written. A gallery whose features are already without them gives the same files again.
+    """
+    rows = pd.read_parquet(folder / PANORAMAS)
+    kept = ~rows["panorama_id"].isin(panoramas).to_numpy(bool)
+    if kept.all() or not kept.any():
+        return int((~kept).sum()), {}
+    with safe_open(folder / FEATURES, framework="pt") as file:
+        facts = file.metadata() or {}
+    features = load_file(folder / FEATURES)["features"]
+    features = features[torch.from_numpy(kept)] if len(features) == len(rows) else features
+    table = io.BytesIO()
+    rows[kept].to_parquet(table, index=False)
+    return int((~kept).sum()), {FEATURES: save({"features": features}, metadata=facts), PANORAMAS: table.getvalue()}
 
 
 def load_gallery(root: DataRoot, folder: Path, region: Region, encoder: str) -> Gallery:

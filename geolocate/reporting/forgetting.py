@@ -5,7 +5,7 @@ the rest: tombstones and rules are written first, the collections' manifests las
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,17 @@ import pandas as pd
 
 from geolocate.collection.forgetting import Victims, bury, drop_from_collections, erase_pictures, hashes_to_erase
 from geolocate.dataset.attribution import rewrite_attribution
-from geolocate.dataset.forgetting import Holders, Wanted, holders_of
+from geolocate.dataset.card_forgetting import rewrite_card
+from geolocate.dataset.forgetting import Holders, Wanted, holders_of, panoramas_of
 from geolocate.dataset.measures import forget_measures
 from geolocate.dataset.pack import erase_packed
 from geolocate.dataset.quality_page import rewrite_quality_page
 from geolocate.errors import GeolocateError
+from geolocate.evaluation.forgetting import forget_in_gallery
+from geolocate.evaluation.gallery import PANORAMAS
 from geolocate.manifest.tombstones import now, remember_forgetting
 from geolocate.models.features import erase_features
+from geolocate.reporting.model_forgetting import forget_in_models
 from geolocate.reporting.report import write_report
 from geolocate.storage import DataRoot, atomic_write
 
@@ -28,7 +32,10 @@ _PREDICTIONS = ("predictions.parquet", "sample_predictions.parquet")
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What was erased: counts, the rows that each collection lost, and what became of the reports that showed it."""
+    """What was erased: counts, the rows that each collection lost, and what became of the reports that showed it.
+
+    ``galleries`` counts the places that each run can no longer look up; ``models`` says what became of promoted ones.
+    """
 
     panoramas: int
     images: int
@@ -37,6 +44,8 @@ class Erased:
     collections: dict[str, int]
     reports: dict[str, str]
     packed: int = 0
+    galleries: dict[str, int] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
 
 
 def forget_everywhere(root: DataRoot, wanted: Wanted, victims: Victims, reason: str = "") -> tuple[Erased, Holders]:
@@ -56,14 +65,19 @@ def forget_everywhere(root: DataRoot, wanted: Wanted, victims: Victims, reason: 
         if (held.path / "quality.parquet").exists():
             rewrite_quality_page(root, held.path)
         rewrite_attribution(root, held.path)
+        rewrite_card(root, held.path)
     # What another program predicted shows pictures too, and is no run that learned.
     shown_in = {path.parent.name for path in (root.path / "runs").glob("[!.]*/predictions.parquet")}
     reports = {run: _forget_in_run(root, run, victims) for run in sorted(shown_in)}
+    galleries = _forget_in_galleries(root, panoramas_of(holders, victims) | victims.panoramas)
+    # Copies of what runs had: after the runs.
+    models = forget_in_models(root, holders.models, wanted.rules.creators)
     files = erase_pictures(root, hashes)
     # Last: as long as the manifests name it, the same command finds what is left to do.
     collections = {name: count for name, count in drop_from_collections(root).items() if count}
     shown = {run: became for run, became in reports.items() if became}
-    erased = Erased(len(victims.panoramas), len(victims.images), files, features, collections, shown, packed)
+    counts = len(victims.panoramas), len(victims.images), files, features
+    erased = Erased(*counts, collections, shown, packed, galleries, models)
     remember_forgetting(root, entry | {"found": found_json(erased, holders)})
     return erased, holders
 
@@ -71,6 +85,12 @@ def forget_everywhere(root: DataRoot, wanted: Wanted, victims: Victims, reason: 
 def found_json(erased: Erased, holders: Holders) -> Mapping[str, Any]:
     """Return both as JSON values."""
     return asdict(erased) | holders.to_json()
+
+
+def _forget_in_galleries(root: DataRoot, panoramas: frozenset[str]) -> dict[str, int]:
+    folders = sorted(path.parent for path in (root.path / "runs").glob(f"[!.]*/{PANORAMAS}"))
+    counts = {folder.name: forget_in_gallery(folder, panoramas) for folder in folders}
+    return {run: count for run, count in counts.items() if count}
 
 
 def _forget_in_run(root: DataRoot, run: str, victims: Victims) -> str:

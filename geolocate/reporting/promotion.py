@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from geolocate.errors import CheckpointError
-from geolocate.reporting.model_card import ANSWERING, model_card
+from geolocate.reporting.model_card import ANSWERING, CARD, promoted_card
 from geolocate.storage import DataRoot, atomic_write, read_json, sha256_of_file, write_json
 from geolocate.training.checkpoints import TrainedRun, load_run
 
@@ -132,11 +132,11 @@ def _copy(root: DataRoot, best: TrainedRun, promoted: Promoted, before: dict[str
     for file in (*_NEEDED, *there):
         with (best.path / file).open("rb") as source, atomic_write(folder / file) as copy:
             shutil.copyfileobj(source, copy)
-    card = model_card(root, best, f"{promoted.name}@{promoted.version}", {**asdict(promoted), "before": before})
-    with atomic_write(folder / "MODEL_CARD.md") as page:
-        page.write(card.encode())
     record = {**asdict(promoted), "reason": _reason(promoted, before)}
+    record["before"] = before and {name: before[name] for name in ("version", "value")}
     record["at"] = datetime.now(UTC).isoformat(timespec="seconds")
+    with atomic_write(folder / CARD) as page:
+        page.write(promoted_card(root, folder, record).encode())
     write_json(folder / "promotion.json", record)
     # Last: what it names is whole.
     write_json(root.model(promoted.name) / "promoted.json", record)

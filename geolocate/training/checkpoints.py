@@ -233,8 +233,12 @@ def finish_run(folder: Path, card: RunCard, classes: pd.DataFrame, epochs: Mappi
 
 def load_run(root: DataRoot, run: str) -> TrainedRun:
     """Open a finished run. Raises CheckpointError for one that is unknown, unfinished or damaged."""
-    folder = root.run(run)
     _check_finished(root, run)
+    return load_run_folder(root.run(run), run)
+
+
+def load_run_folder(folder: Path, run: str) -> TrainedRun:
+    """Open the run whose files, or copies of them, lie in a folder. Raises CheckpointError for a damaged one."""
     path = folder / "checkpoint.json"
     card = read_json(path)
     weights = folder / "checkpoint.safetensors"

@@ -25,6 +25,8 @@ CITIES = {
     "Leicester": (52.637, -1.139),
 }
 RUNS = ("cities-s0", "cities-s1")
+#: Whoever took the first panoramas of each city; nobody is named for the others.
+CREATOR, WALKED = "Ann Walker", 3
 
 
 @cache
@@ -61,4 +63,6 @@ def city_rows(root: DataRoot, seed: int, lat: float, lon: float) -> pd.DataFrame
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
     shown = {"sha256": [sha256_of(body) for body in bodies], "bytes": [len(body) for body in bodies]}
+    named = {"creator": CREATOR, "attribution": f"© {CREATOR}"}
+    rows.loc[rows["source_id"].isin(rows["source_id"].unique()[:WALKED]), list(named)] = list(named.values())
     return rows.assign(**shown, sample_weight=1.0 + seed)
