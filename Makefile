@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench-collect bench-emulator bench-ground bench-train bench-gpu ablation soak up down status clean
+.PHONY: help setup demo test check bench-collect bench-emulator bench-ground bench-train bench-gpu ablation soak up apply down status clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ soak: $(STAMP)  ## Break a collection of 20,000 images on purpose: faults, kills
 
 up: $(STAMP)  ## Start the local stack: Prefect server, workers, emulator; prints the UI's address
 	@$(BIN)/python -m deployments.stack up
+
+apply: $(STAMP)  ## Apply pools, deployments, schedules and automations again, to the stack that is up
+	@$(BIN)/python -m deployments.apply
 
 down: $(STAMP)  ## Stop the local stack
 	@$(BIN)/python -m deployments.stack down

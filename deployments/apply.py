@@ -1,7 +1,7 @@
 """Make a Prefect server hold what this project declares: work pools, deployments, schedules, automations, limits.
 
-In: the server that PREFECT_API_URL names, and ``deployments/prefect.yaml``. Applying twice changes nothing more, and
-what a person has switched or changed on the server since stays so.
+In: the server that PREFECT_API_URL names, or else the stack that runs on this folder's data root. Applying twice
+changes nothing more, and what a person has switched or changed on the server since stays so.
 """
 
 import copy
@@ -18,14 +18,16 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.process import ProcessWorker
 
 from deployments.applied import Applied, read_applied, write_applied
 from deployments.automations import apply_automations, automations
 from deployments.catalogue import PREFECT_FILE, declared_deployments, deployment_names
-from deployments.configuration import CHECKOUT, POOLS
+from deployments.configuration import CHECKOUT, POOLS, without_proxy
 from deployments.notifications import apply_notifier
 from deployments.schedules import merged_schedules, now_applied
+from deployments.state import running_server_url
 from geolocate.errors import StackError
 from geolocate.providers import PROVIDERS
 
@@ -114,10 +116,15 @@ def _last_line(text: str) -> str:
 
 
 def main() -> None:
-    """Apply everything to the server that the environment names."""
+    """Apply everything to the server that the environment names, to the running stack, or to the profile's server."""
+    url = os.environ.get("PREFECT_API_URL") or running_server_url() or PREFECT_API_URL.value()
+    if not url:
+        sys.exit("error: no Prefect server is up: start one with `make up`, or set PREFECT_API_URL to another")
+    os.environ.update({"PREFECT_API_URL": url, **without_proxy()})  # for the command that deploys, too
     try:
-        with get_client(sync_client=True) as client:
+        with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
             _apply(client)
+        sys.stdout.write(f"applied to {url}: pools, limits, deployments, schedules, automations\n")
     except StackError as error:
         sys.exit(f"error: {error}")
 
