@@ -113,7 +113,7 @@ def _tell_erased(erased: "Erased") -> None:
     for run, became in erased.reports.items():
         typer.echo(f"  report of {run}: {became}")
     for run, places in erased.galleries.items():
-        typer.echo(f"  gallery of {run}: {places:,} places taken out")
+        typer.echo(f"  gallery of {run}: {places:,} place(s) taken out")
     for model, became in erased.models.items():
         typer.echo(f"  model {model}, {became}")
 
