@@ -17,11 +17,13 @@ def page(tasks: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
 choose no default: defaults follow the literature.
 
 `make ablation`: four tasks × {facts["seeds"]} paired seeds × {len(_labels(tasks[0]))} rungs, {facts["runs"]} runs in
-{facts["minutes"]:.0f} minutes ({facts["new"]} of them new) with cached features of a frozen EfficientNet-Lite0; commit
-{facts["commit"]}, {facts["machine"]}. Each rung has all parts of the one before. The study's recipe has its loss,
+{facts["minutes"]:.0f} minutes ({facts["new"]} of them new) with cached features of all stages of a frozen
+EfficientNet-Lite0; commit {facts["commit"]}, {facts["machine"]}.
+Each rung has all parts of the one before. The study's recipe has its loss,
 temperature, batch, single views and argmax, on the same features, and may train as many epochs as ours; each stops by
-validation ground and is tested once, on blocked test ground. The last two rungs answer otherwise with the weights of
-the one before.
+validation ground and is tested once, on blocked test ground. "+ decoding" and "+ kNN" answer otherwise with the weights
+of the rung before. "the default" is what `geolocate model train` does: the weights of "+ multi-positive", decoding, and
+neighbours where val ground asks for them.
 
 Brackets are 95 % intervals that draw seeds and ground blocks together. "− study-recipe" is the paired difference in
 mean km with the interval at the level that Holm's correction over the rungs leaves, and **bold** where it excludes 0.
@@ -86,7 +88,7 @@ def _aims(tasks: Sequence[Mapping[str, Any]]) -> str:
         won = bool(one.get("told_apart")) and one["value"] < 0
         lines.append(
             f"- {task['task']}: best is {best} at {share:.2f} × the best constant, aimed at {AIM}: "
-            f"{'reached' if share <= AIM else '**missed**'}; all parts together against the study's recipe "
+            f"{'reached' if share <= AIM else '**missed**'}; {whole} against the study's recipe "
             f"{_difference(compared, whole)} km: {'better after Holm' if won else '**not told apart, or worse**'}."
         )
     return "\n".join(lines)

@@ -54,7 +54,8 @@ class TrainConfig(BaseModel):
     temperature: float = Field(default=0.07, ge=0.01, le=10)
 
     epochs: int = Field(default=40, ge=1, le=10_000)
-    batch_size: int = Field(default=256, ge=2, le=65_536)
+    #: The study's. Frozen features are cheap, and what a few thousand pictures lack is steps, not negatives.
+    batch_size: int = Field(default=32, ge=2, le=65_536)
     seed: int = Field(default=0, ge=0, lt=2**32)
     lr_heads: float = Field(default=1e-3, gt=0, le=1)
     lr_image: float = Field(default=1e-4, gt=0, le=1)

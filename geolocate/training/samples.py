@@ -36,8 +36,9 @@ class Samples:
 
     def panoramas(self) -> list[np.ndarray]:
         """The sample numbers of each panorama's views, in order of heading; panoramas by their id."""
-        ordered = self.rows.reset_index(drop=True).sort_values(["panorama_id", "heading"])
-        return [group.index.to_numpy(copy=True) for _, group in ordered.groupby("panorama_id", sort=True)]
+        code, _ = pd.factorize(self.rows["panorama_id"], sort=True)
+        order = np.lexsort((self.rows["heading"].to_numpy(float), code))
+        return np.split(order, np.flatnonzero(np.diff(code[order])) + 1)
 
     def places(self, views: ViewsName) -> list[np.ndarray]:
         """The sample numbers of what is learned from at once; for ``any``, each view and then the panorama's others."""
