@@ -99,17 +99,17 @@ def start_worker(root: Path, pool: str, environment: Mapping[str, str]) -> Child
 
 def wait_for_server(child: Child, url: str) -> None:
     """Wait until the server answers."""
-    _wait(child, lambda: _json(f"{url}/health") is True)
+    wait_until(child, lambda: _json(f"{url}/health") is True)
 
 
 def wait_for_emulator(child: Child, url: str) -> None:
     """Wait until the emulator answers."""
-    _wait(child, lambda: (_json(f"{url}/health") or {}).get("status") == "ok")
+    wait_until(child, lambda: (_json(f"{url}/health") or {}).get("status") == "ok")
 
 
 def wait_for_worker(child: Child, url: str, pool: str) -> None:
     """Wait until the server has heard from the worker."""
-    _wait(child, lambda: child.name in online_workers(url, pool))
+    wait_until(child, lambda: child.name in online_workers(url, pool))
 
 
 def online_workers(url: str, pool: str) -> list[str]:
@@ -154,7 +154,8 @@ def _json(url: str) -> Any:
         return None
 
 
-def _wait(child: Child, ready: Callable[[], bool]) -> None:
+def wait_until(child: Child, ready: Callable[[], bool]) -> None:
+    """Wait until the program is ready; raises StackError when it ends before, or takes minutes."""
     deadline = time.monotonic() + READY_S
     while not ready():
         if not is_running(child):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,22 +40,27 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class StackSettings(BaseSettings):
-    """The two ports on which the local stack listens, on this machine only."""
+    """The ports on which the local stack listens, on this machine only, and what its server stores things in."""
 
     model_config = SettingsConfigDict(env_prefix="GEOLOCATE_", env_file=".env", extra="ignore", frozen=True)
 
     ui_port: Port = 4200
     emulator_port: Port = 8930
+    stores: Literal["sqlite", "postgres"] = "sqlite"
+    postgres_port: Port = 5433
+    redis_port: Port = 6380
 
 
 def stack_settings() -> StackSettings:
-    """Read the ports; raises SettingsError in one line when one of them is no port."""
+    """Read them; raises SettingsError in one line when one is not what it must be."""
     try:
         return StackSettings()
     except ValidationError as error:
         first = error.errors()[0]
         name = f"GEOLOCATE_{str(first['loc'][0]).upper()}"
-        raise SettingsError(f"setting {name}: {first['input']!r} is no port; choose a number from 1 to 65535") from None
+        allowed = "sqlite or postgres" if name.endswith("STORES") else "a number from 1 to 65535"
+        what = "no kind of store" if name.endswith("STORES") else "no port"
+        raise SettingsError(f"setting {name}: {first['input']!r} is {what}; choose {allowed}") from None
 
 
 def data_root() -> Path:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import requests
 
-from deployments import components
+from deployments import components, stores
 from deployments.configuration import (
     CHECKOUT,
     POOLS,
@@ -38,8 +38,8 @@ from geolocate.storage import storage_error
 Say = Callable[[str], None]
 
 INTERRUPTED = 130
-# Workers first, while the server still hears what became of their runs.
-_STOP_ORDER = ("worker-", "emulator", "server")
+# Workers first, while the server still hears what became of their runs; last what it keeps them in.
+_STOP_ORDER = ("worker-", "emulator", "services", "server", "redis", "postgres")
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def _server_and_emulator(root: Path, settings: StackSettings, say: Say) -> Addre
     state = load_state(root)
     is_new = not state.running("server")
     if is_new:
-        state = _start_server(root, settings.ui_port, state)
         say(f"starting the Prefect server on port {settings.ui_port} …")
+        state = _start_server(root, settings, state)
     if needs_emulator(settings_from_environment()) and not state.running("emulator"):
         state = _start_emulator(root, settings.emulator_port, state)
         say(f"starting the emulator on port {settings.emulator_port} …")
@@ -113,9 +113,26 @@ def _server_and_emulator(root: Path, settings: StackSettings, say: Say) -> Addre
     return _addresses(root, state)
 
 
-def _start_server(root: Path, port: int, state: StackState) -> StackState:
-    child = components.start_server(root, port)
-    return _remember(root, state.adding(child).model_copy(update={"server_url": server_url(port)}))
+def _start_server(root: Path, settings: StackSettings, state: StackState) -> StackState:
+    port = settings.ui_port
+    if settings.stores == "sqlite":
+        state = state.adding(components.start_server(root, port))
+    else:
+        state = _start_stores(root, settings, state)
+        for child in stores.start_server_and_services(root, settings):
+            state = state.adding(child)
+    return _remember(root, state.model_copy(update={"server_url": server_url(port)}))
+
+
+def _start_stores(root: Path, settings: StackSettings, state: StackState) -> StackState:
+    """Start PostgreSQL and Redis, unless an earlier `up` has left them running."""
+    if all(state.running(name) for name in ("postgres", "redis")):
+        return state
+    children = stores.start_stores(root, settings)
+    for child in children:
+        state = _remember(root, state.adding(child))
+    stores.wait_for_stores(children, settings)
+    return state
 
 
 def _start_emulator(root: Path, port: int, state: StackState) -> StackState:

@@ -82,6 +82,8 @@ def _environment() -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "GEOLOCATE_UI_PORT": str(free_port()),
         "GEOLOCATE_EMULATOR_PORT": str(free_port()),
+        # How long a run waits before it asks again whether it is its turn; 30 s by default.
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "3",
         # A key would choose the provider; these two a person may have set while the emulator serves.
         **{name: SECRETS[name] for name in ("GOOGLE_MAPS_SIGNING_SECRET", "MAPILLARY_TOKEN")},
     }

@@ -17,6 +17,8 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.configuration import CHECKOUT, needs_emulator, prefect_environment, stack_settings
 from deployments.state import load_state
@@ -111,11 +113,32 @@ def test_a_server_named_in_the_environment_comes_before_the_stack(stack: Checkou
     assert len(_runs(stack, "collect-uk-grid")) == 1
 
 
+def test_the_server_holds_the_limit_and_a_second_collection_waits(stack: Checkout) -> None:
+    name = "collect-uk-grid"
+    # Prefect's own client asks again where SQLite is busy.
+    with temporary_settings({PREFECT_API_URL: _api(stack)}), get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(f"{name}/{name}")
+        limit = deployment.global_concurrency_limit
+        assert limit is not None
+        assert limit.limit == client.read_global_concurrency_limit_by_name(limit.name).limit == 1
+        for dataset in ("first", "second"):
+            client.create_flow_run_from_deployment(deployment.id, parameters={"dataset": dataset, "seconds": 4})
+    _eventually(lambda: _has_state(stack, name, "AwaitingConcurrencySlot"))
+    # A server that is killed now still knows who has the place.
+    assert list((stack.data / "prefect" / "concurrency_leases").glob("*-*.json"))
+
+
 def test_a_published_dataset_is_trained_on_once_unless_its_publisher_does(stack: Checkout) -> None:
     said = stack.run(sys.executable, "-c", PUBLISH, PREFECT_API_URL=_api(stack))
     assert said.returncode == 0, said.stdout
     _eventually(lambda: _has_state(stack, "train-clip", "Completed"))
     assert [run["parameters"] for run in _runs(stack, "train-clip")] == [{"dataset": "uk-cities-50@aaa"}]
+
+
+def test_the_collection_that_waited_began_when_the_other_had_ended(stack: Checkout) -> None:
+    _eventually(lambda: len(_has_state(stack, "collect-uk-grid", "Completed")) == 3)  # with that of the literal command
+    _, first, second = sorted(_runs(stack, "collect-uk-grid"), key=lambda run: str(run["start_time"]))
+    assert first["end_time"] <= second["start_time"]
 
 
 def test_run_uses_the_stack_that_is_up_and_leaves_it(stack: Checkout) -> None:
