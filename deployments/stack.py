@@ -96,8 +96,8 @@ def _server_and_emulator(root: Path, settings: StackSettings, say: Say) -> Addre
     state = load_state(root)
     is_new = not state.running("server")
     if is_new:
-        say(f"starting the Prefect server on port {settings.ui_port} …")
         state = _start_server(root, settings, state)
+        say(f"starting the Prefect server on port {settings.ui_port} …")
     if needs_emulator(settings_from_environment()) and not state.running("emulator"):
         state = _start_emulator(root, settings.emulator_port, state)
         say(f"starting the emulator on port {settings.emulator_port} …")
