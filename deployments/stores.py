@@ -76,13 +76,14 @@ def start_server_and_services(root: Path, settings: StackSettings) -> list[Child
 def _start_postgres(root: Path, port: int, password: str) -> Child:
     folder = root / "postgres"
     if not (folder / "PG_VERSION").exists():
-        _make_database(root, folder, password)
+        make_database(root, folder, password)
     listening = ["-c", f"listen_addresses={HOST}", "-c", "unix_socket_directories="]
     command = [*_as_its_user(), _program("postgres"), "-D", str(folder), "-p", str(port), *listening]
     return start("postgres", command, os.environ, log_file(root, "postgres"), Path("/"))
 
 
-def _make_database(root: Path, folder: Path, password: str) -> None:
+def make_database(root: Path, folder: Path, password: str) -> None:
+    """Make an empty database in a folder; raises StackError where PostgreSQL is not there or cannot run."""
     folder.mkdir(parents=True, exist_ok=True)
     told = root / "initdb.key"
     _write_secret(told, password)

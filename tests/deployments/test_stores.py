@@ -14,7 +14,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from deployments.components import free_port
 from deployments.configuration import stack_settings
 from deployments.state import load_state
-from geolocate.errors import SettingsError
+from deployments.stores import make_database
+from geolocate.errors import SettingsError, StackError
 from tests.deployments.conftest import Checkout, make_checkout
 from tests.deployments.test_stack import _eventually, _has_state
 
@@ -29,6 +30,11 @@ def shared() -> Iterator[Checkout]:
     """A stack on PostgreSQL and Redis, in a folder that PostgreSQL's own user can reach."""
     folder = Path(tempfile.mkdtemp(prefix="stack-"))
     folder.chmod(0o711)
+    try:
+        make_database(folder, folder / "tried", "secret")
+    except StackError as error:
+        shutil.rmtree(folder)
+        pytest.skip(f"PostgreSQL cannot run here: {error}")
     checkout = make_checkout(folder / "project")
     ports = {f"GEOLOCATE_{name}_PORT": str(free_port()) for name in ("POSTGRES", "REDIS")}
     checkout = Checkout(checkout.path, checkout.environment | ports | {"GEOLOCATE_STORES": "postgres"})
